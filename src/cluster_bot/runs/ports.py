@@ -1,0 +1,247 @@
+"""What the domain asks of the world: launcher, store, feed, hints.
+
+Implemented beside and above, with one contract suite each.
+
+Every method is a coroutine that does not block the loop. Times are seconds since the epoch, sizes are bytes.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from cluster_bot.errors import ClusterBotError
+from cluster_bot.runs.rules import Limits
+from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run
+from cluster_bot.runs.spec import RunSpec
+from cluster_runner.wire import Event
+
+# --- launchers --------------------------------------------------------------------------------------------------
+
+
+class LaunchRefusedError(ClusterBotError):
+    """The scheduler said no and nothing was started; `again` says whether asking later may help."""
+
+    def __init__(self, detail: str, *, again: bool) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.again = again
+
+
+class LaunchUncertainError(ClusterBotError):
+    """The launch may or may not have taken effect; ask `find` before anything else."""
+
+
+class Unknowable(StrEnum):
+    """`find` could not tell: NOW it could not ask; EVER the scheduler cannot be asked by our id."""
+
+    NOW = "now"
+    EVER = "ever"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuOffer:
+    """A GPU a launcher offers: its name (None: the launcher's only machine), runs waiting for it, paused or not."""
+
+    gpu: str | None
+    waiting: int = 0
+    paused: bool = False
+
+
+class Launcher(Protocol):
+    """Starts runs on one scheduler. Every verb may be called in any state of the run, and again."""
+
+    @property
+    def name(self) -> str:
+        """What members type after `/run`; an identifier."""
+
+    @property
+    def claims(self) -> bool:
+        """Whether the runner's claim makes a repeated `start` of the same attempt harmless."""
+
+    async def start(self, run: Run) -> Handle:
+        """Ask the scheduler for attempt `run.attempt`; return once it has accepted, never wait for a GPU.
+
+        Raises LaunchRefusedError (nothing was started) or LaunchUncertainError (nobody knows). Any other exception
+        counts as uncertain.
+        """
+
+    async def find(self, run: Run) -> Handle | Unknowable | None:
+        """The handle of attempt `run.attempt` where the scheduler has it; None where it certainly has not."""
+
+    async def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
+        """One look at all `handles`, each answered. An outage is UNKNOWN, never an exception, never MISSING."""
+
+    async def stop(self, handle: Handle) -> None:
+        """Wish the run to end. Idempotent, returns at once; a run that is gone is fine."""
+
+    async def availability(self) -> Sequence[GpuOffer]:
+        """What is on offer now; empty where nothing is."""
+
+    async def close(self) -> None:
+        """Let go of everything but the runs, which go on."""
+
+
+@runtime_checkable
+class SpoolSource(Protocol):
+    """A launcher that can fetch a runner's spool through its own channel."""
+
+    def on_news(self, ring: Callable[[str], None]) -> None:
+        """Call `ring(run id)`, from the loop, when a spool may have grown. A hint: nothing depends on it."""
+
+    async def fetch(self, run: Run, after: int) -> Sequence[Event]:
+        """Events of attempt `run.attempt` numbered over `after`, in order, as many as are handy; [] where none are.
+
+        After `poll` said FINISHED, repeated calls return everything there will ever be.
+        """
+
+    async def artifact(self, run: Run, stored: str) -> bytes | None:
+        """The content of a file an artifact event named; None where it is gone."""
+
+    async def discard(self, run: Run) -> None:
+        """The run is over and its events are safe in the store: the spool may go."""
+
+
+# --- store ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a front end hands in: what to run, for whom, where it was asked."""
+
+    spec: RunSpec
+    owner: Member
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A run that is ours now; `fresh` is False where the same request had been admitted before."""
+
+    run: Run
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a feed has got. `state` is the feed's own JSON; `shown_version` the run's version its status shows."""
+
+    state: Mapping[str, Any] = field(default_factory=dict)
+    shown_version: int = -1
+    closed: bool = False
+
+
+class Store(Protocol):
+    """The truth. Every write is durable when it returns."""
+
+    async def admit(self, submission: Submission, limits: Limits, now: float) -> Admission:
+        """Check `limits` and insert, in one serialised transaction; idempotent by `submission.origin.key`.
+
+        Raises UserError where a limit is reached.
+        """
+
+    async def load(self, run_id: str) -> Run:
+        """The run; raises UnknownRunError."""
+
+    async def by_number(self, number: int) -> Run | None:
+        """The run people call #number."""
+
+    async def save(self, run: Run) -> Run:
+        """Store `run` if its version is still the stored one, and return it with the next; else StaleRunError."""
+
+    async def unfinished(self, launcher: str | None = None) -> list[Run]:
+        """Runs without a final status, oldest first."""
+
+    async def of_member(self, member_id: str, limit: int) -> list[Run]:
+        """A member's runs, newest first."""
+
+    async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:
+        """Keep events; those already there, or of an attempt that is not the run's, are ignored. How many were new."""
+
+    async def events(
+        self, run_id: str, attempt: int, after: int, *, kinds: Collection[str] | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """Events numbered over `after`, in order, at most `limit`; only of `kinds` where given."""
+
+    async def last_event(self, run_id: str, attempt: int) -> int:
+        """The highest event number kept without a gap below it; 0 where there is none."""
+
+    async def place(self, run_id: str) -> Place:
+        """How far the run's feed has got; an empty place where it has not begun."""
+
+    async def save_place(self, run_id: str, place: Place) -> None:
+        """Remember how far the run's feed has got."""
+
+    async def open_feeds(self) -> list[str]:
+        """Ids of the runs whose feed is not closed, oldest first."""
+
+    async def put_blob(self, run_id: str, name: str, content: bytes) -> None:
+        """Keep a file of a run under `name`; the same name again replaces it."""
+
+    async def blob(self, run_id: str, name: str) -> bytes | None:
+        """A file of a run, None where there is none."""
+
+    async def close(self) -> None:
+        """Let go of the database."""
+
+
+# --- feeds ------------------------------------------------------------------------------------------------------
+
+
+class FeedGoneError(ClusterBotError):
+    """The place where people watched is gone for good (deleted, forbidden); the run goes on unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file the program left, to be shown at the end."""
+
+    name: str
+    content: bytes
+
+
+class RunFeed(Protocol):
+    """Where people watch one run. Every verb may be repeated after a crash and must not show anything twice.
+
+    It keeps what it needs for that in its Place through the `Memory` it was made with, saved before and after each
+    thing it creates. Raises FeedGoneError where the place is gone for good, anything else where trying again may help.
+    """
+
+    async def open(self, run: Run) -> None:
+        """Make the place, once."""
+
+    async def append(self, lines: Sequence[str], *, partial: str) -> None:
+        """Take the next complete lines, and the unfinished one after them. Shows nothing yet.
+
+        A feed made anew is told all lines from the first; it skips what it has shown.
+        """
+
+    async def flush(self, run: Run) -> None:
+        """Show what was taken and not shown yet."""
+
+    async def show(self, run: Run) -> None:
+        """Bring the status up to date with `run`."""
+
+    async def close(self, run: Run, files: Sequence[Attachment]) -> None:
+        """Give the verdict and the files the program left, once, as the last thing."""
+
+
+class Memory(Protocol):
+    """A feed's place, kept in the store."""
+
+    @property
+    def place(self) -> Place:
+        """The place as last saved."""
+
+    async def save(self, place: Place) -> None:
+        """Durable when it returns."""
+
+
+class Hints(Protocol):
+    """ "Look at run X", to whoever listens. A hint may be lost; nothing depends on it."""
+
+    def give(self, run_id: str) -> None:
+        """Tell every listener; returns at once."""
+
+    def listen(self, ear: Callable[[str], None]) -> None:
+        """Call `ear(run id)` for each hint from now on."""

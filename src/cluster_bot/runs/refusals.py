@@ -1,0 +1,59 @@
+"""Why a submission is refused, and the sentence its member reads.
+
+Called by `spec` and by whoever checks a submission before it is one. The sentences stand together here so that they
+can be read, and tested, as one text. Each says what to do next.
+"""
+
+from enum import StrEnum
+
+from cluster_bot.errors import UserError
+
+
+class Refusal(StrEnum):
+    """The reasons; the value is what logs and metrics show."""
+
+    EMPTY_FILE = "empty_file"
+    FILE_TOO_LARGE = "file_too_large"
+    NOT_TEXT = "not_text"
+    BAD_NAME = "bad_name"
+    UNKNOWN_LANGUAGE = "unknown_language"
+    TIME_LIMIT = "time_limit"
+    BAD_ARGUMENTS = "bad_arguments"
+    UNKNOWN_LAUNCHER = "unknown_launcher"
+    TOO_MANY_LIVE_RUNS = "too_many_live_runs"
+    BOT_FULL = "bot_full"
+    UNKNOWN_RUN = "unknown_run"
+    NOT_YOURS = "not_yours"
+    ALREADY_OVER = "already_over"
+    NOT_ALLOWED_HERE = "not_allowed_here"
+    NOT_ALLOWED_YOU = "not_allowed_you"
+    ADMINS_ONLY = "admins_only"
+    DOWNLOAD_FAILED = "download_failed"
+    STARTING_UP = "starting_up"
+
+
+SENTENCES: dict[Refusal, str] = {
+    Refusal.EMPTY_FILE: "`{name}` is empty; attach the program you want to run.",
+    Refusal.FILE_TOO_LARGE: "`{name}` has {size:,} bytes; this bot takes up to {limit:,}, so attach something smaller.",
+    Refusal.NOT_TEXT: "`{name}` is not text in UTF-8; save it as UTF-8 and attach it again.",
+    Refusal.BAD_NAME: "That file name can't be used; rename the file to letters, digits, dots, dashes and underscores.",
+    Refusal.UNKNOWN_LANGUAGE: "I can't tell what `{name}` is; its name must end in {extensions}.",
+    Refusal.TIME_LIMIT: "A time limit must be between 1 and {limit} seconds; choose one in that range.",
+    Refusal.BAD_ARGUMENTS: "Those arguments can't be read ({problem}); quote them as you would in a shell.",
+    Refusal.UNKNOWN_LAUNCHER: "`/run {launcher}` is not switched on here; ask an admin, or choose another launcher.",
+    Refusal.TOO_MANY_LIVE_RUNS: "You have {live} runs under way and may have {limit}; wait for one or `/cancel` it.",
+    Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
+    Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
+    Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin can cancel it.",
+    Refusal.ALREADY_OVER: "Run #{number} is already over, so there is nothing to cancel.",
+    Refusal.NOT_ALLOWED_HERE: "This bot does not run programs in this server; ask its admins to allow it.",
+    Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
+    Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
+    Refusal.DOWNLOAD_FAILED: "Discord did not hand over `{name}`; attach it again.",
+    Refusal.STARTING_UP: "The bot is just starting; try again in a few seconds.",
+}
+
+
+def refuse(reason: Refusal, **facts: object) -> UserError:
+    """The UserError for `reason`, its sentence filled with `facts`; raise what it returns."""
+    return UserError(SENTENCES[reason].format(**facts), reason.value)

@@ -1,0 +1,141 @@
+"""What was asked: a run spec, immutable, which cannot be built invalid.
+
+Built by the front ends from what a member sent, and by the store from what it kept. Bounds that an admin chooses are
+not here but in `rules`; these are the ones no setting can lift.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_runner import wire
+
+MAX_SOURCE_BYTES = 1024 * 1024
+MAX_TIME_LIMIT_S = 24 * 3600
+MAX_ARGUMENTS = 64
+MAX_ARGUMENT_CHARS = 1000
+MAX_NAME_CHARS = 100
+
+
+class Language(StrEnum):
+    """What the main file is written in; the values are the wire's."""
+
+    PYTHON = "python"
+    CPP = "cpp"
+    CUDA = "cuda"
+
+
+EXTENSIONS: Mapping[str, Language] = MappingProxyType(
+    {
+        ".py": Language.PYTHON,
+        ".cpp": Language.CPP,
+        ".cc": Language.CPP,
+        ".cxx": Language.CPP,
+        ".cu": Language.CUDA,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """Files, the one to execute, where, and for how long; raises UserError where one of them cannot be.
+
+    `files` maps plain names to text; `launcher` is the name members type after `/run`; `gpu` is a name the launcher
+    offers, None where it offers only itself; `time_limit_s` is whole seconds of the program's own time.
+    """
+
+    files: Mapping[str, str]
+    main: str
+    launcher: str
+    time_limit_s: int
+    gpu: str | None = None
+    arguments: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
+        object.__setattr__(self, "arguments", tuple(self.arguments))
+        if self.main not in self.files:
+            raise refuse(Refusal.BAD_NAME)
+        for name, text in self.files.items():
+            _check_file(name, text)
+        size = sum(len(text.encode()) for text in self.files.values())
+        if size > MAX_SOURCE_BYTES:
+            raise refuse(Refusal.FILE_TOO_LARGE, name=self.main, size=size, limit=MAX_SOURCE_BYTES)
+        language_of(self.main)
+        if isinstance(self.time_limit_s, bool) or not 1 <= self.time_limit_s <= MAX_TIME_LIMIT_S:
+            raise refuse(Refusal.TIME_LIMIT, limit=MAX_TIME_LIMIT_S)
+        _check_arguments(self.arguments)
+        if not self.launcher.isidentifier():
+            raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher="?")
+
+    @property
+    def language(self) -> Language:
+        """The language of the main file, told by its name."""
+        return language_of(self.main)
+
+
+def language_of(name: str) -> Language:
+    """The language of a file by the end of its name; raises UserError where it has none we run."""
+    language = EXTENSIONS.get(PurePosixPath(name).suffix.lower())
+    if language is None:
+        raise refuse(Refusal.UNKNOWN_LANGUAGE, name=name, extensions=_listed(EXTENSIONS))
+    return language
+
+
+def check_name(name: str) -> None:
+    """Refuse, with UserError, a file name that could not be written anywhere safely or shown honestly."""
+    if not wire.is_plain_name(name) or len(name) > MAX_NAME_CHARS or name.startswith(("-", ".")):
+        raise refuse(Refusal.BAD_NAME)
+    if not name.isprintable() or any(char in "`\\*<>|\"'" for char in name):
+        raise refuse(Refusal.BAD_NAME)
+
+
+def source_text(name: str, content: bytes) -> str:
+    """The text of an attached file; raises UserError where it is empty, too large or not UTF-8."""
+    if len(content) > MAX_SOURCE_BYTES:
+        raise refuse(Refusal.FILE_TOO_LARGE, name=name, size=len(content), limit=MAX_SOURCE_BYTES)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise refuse(Refusal.NOT_TEXT, name=name) from None
+    _check_file(name, text)
+    return text
+
+
+def split_arguments(text: str) -> tuple[str, ...]:
+    """A typed argument line as a shell would split it, nothing expanded; raises UserError."""
+    try:
+        arguments = tuple(shlex.split(text))
+    except ValueError as error:
+        raise refuse(Refusal.BAD_ARGUMENTS, problem=str(error).lower()) from None
+    _check_arguments(arguments)
+    return arguments
+
+
+def _check_file(name: str, text: str) -> None:
+    check_name(name)
+    if not text.strip():
+        raise refuse(Refusal.EMPTY_FILE, name=name)
+    if "\0" in text:
+        raise refuse(Refusal.NOT_TEXT, name=name)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise refuse(Refusal.NOT_TEXT, name=name) from None
+
+
+def _check_arguments(arguments: tuple[str, ...]) -> None:
+    if len(arguments) > MAX_ARGUMENTS:
+        raise refuse(Refusal.BAD_ARGUMENTS, problem=f"more than {MAX_ARGUMENTS}")
+    for one in arguments:
+        if len(one) > MAX_ARGUMENT_CHARS or "\0" in one or not one.isprintable():
+            raise refuse(Refusal.BAD_ARGUMENTS, problem="one is too long or not printable")
+
+
+def _listed(extensions: Mapping[str, Language]) -> str:
+    *most, last = (f"`{one}`" for one in extensions)
+    return f"{', '.join(most)} or {last}"

@@ -1,0 +1,95 @@
+"""Every setting, read from the environment and `.env`; built by the command line, never at import.
+
+Names here are the names in `.env.example` in lower case; a test compares the two. Secrets are `SecretStr`, so that a
+printed Settings shows none. A setting that cannot be becomes a StartupError with one sentence.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from cluster_bot.errors import StartupError
+
+Ids = Annotated[frozenset[int], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The settings; `Settings.read()` is how to get them."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    discord_token: SecretStr | None = None
+    discord_debug_token: SecretStr | None = None
+    discord_debug_cluster_staging_id: int | None = None
+    discord_api_url: str | None = None
+    discord_guilds: Ids = frozenset()
+    discord_users: Ids = frozenset()
+    discord_writes_per_s: float = Field(default=40.0, gt=0, le=50)
+
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+
+    live_runs_per_member: int = Field(default=3, ge=1)
+    live_runs_in_all: int = Field(default=200, ge=1)
+    time_limit_s: int = Field(default=300, ge=1, le=86_400)
+    max_time_limit_s: int = Field(default=3600, ge=1, le=86_400)
+    queue_limit_s: float = Field(default=3600.0, gt=0)
+    outcome_grace_s: float = Field(default=5.0, ge=0)
+
+    local_enabled: bool = False
+    local_python: str | None = None
+    local_cxx: str = "g++"
+    local_nvcc: str = "nvcc"
+    local_same_user: bool = False
+    local_memory_limit_mb: int | None = Field(default=None, ge=64)
+
+    log_level: str = "INFO"
+
+    @field_validator("discord_guilds", "discord_users", mode="before")
+    @classmethod
+    def _split_ids(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(int(part) for part in value.replace(",", " ").split())
+        return value
+
+    @field_validator(
+        "discord_token",
+        "discord_debug_token",
+        "discord_debug_cluster_staging_id",
+        "discord_api_url",
+        "database_url",
+        "local_python",
+        "local_memory_limit_mb",
+        mode="before",
+    )
+    @classmethod
+    def _blank_is_unset(cls, value: object) -> object:
+        return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @classmethod
+    def read(cls, env_file: Path | None = Path(".env"), **overrides: Any) -> "Settings":
+        """The settings of the environment and `env_file`; `overrides` win. Raises StartupError with one sentence."""
+        try:
+            return cls(_env_file=env_file, **overrides)  # type: ignore[call-arg]
+        except ValidationError as error:
+            raise StartupError(_sentence(error.errors()[0])) from None
+
+    def database(self) -> str:
+        """The SQLAlchemy URL: `database_url`, or a SQLite file in the data folder."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'cluster-bot.sqlite3'}"
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    # Only the name and the rule are quoted: the value might be a secret pasted into the wrong place.
+    name = ".".join(str(part) for part in problem["loc"]).upper()
+    return f"The setting {name} can't be used ({problem['msg'].lower()}); correct it in .env or the environment."

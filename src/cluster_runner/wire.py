@@ -1,0 +1,272 @@
+"""The wire between the bot and the runner: one payload down, numbered events up.
+
+Why it exists: both sides, whatever the launcher, speak exactly this, so it is the one module that both import.
+Called by the runner (which writes events) and by the bot (which reads them and treats every byte as hostile).
+Limits: version 1 only; everything is JSON in UTF-8; an event is at most `MAX_EVENT_BYTES` when encoded.
+
+A payload is one JSON object; inside a launch call it travels as base64(zlib(JSON)). Events are one JSON object a
+line (NDJSON): `n` counts from 1 without gaps within one attempt, `t` is seconds since the epoch by the runner's clock,
+`kind` says what the rest means.
+"""
+
+import base64
+import binascii
+import json
+import math
+import re
+import zlib
+from dataclasses import asdict, dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+VERSION = 1
+MAX_EVENT_BYTES = 64 * 1024
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
+MAX_TEXT_CHARS = 8 * 1024
+
+KINDS = ("hello", "phase", "log", "gap", "artifact", "outcome")
+PHASES = ("compile", "run")
+STREAMS = ("stdout", "stderr")
+LANGUAGES = ("python", "cpp", "cuda")
+
+# How the user's program ended. `Outcome.result` is one of these and nothing else.
+RESULTS = (
+    "exited",  # by itself; exit_code says how
+    "signalled",  # by a signal that was not ours; signal says which
+    "time_limit",  # we ended it: its time was over
+    "memory_limit",  # we ended it: it took more memory than the machine's admin allows
+    "stopped",  # we ended it, or never began: a stop was wished
+    "compile_error",  # the compiler refused it; exit_code is the compiler's
+    "tool_missing",  # this machine has no compiler or interpreter for the language
+    "gpu_missing",  # the program needs a GPU and this machine shows none
+    "setup_error",  # the runner could not start the program
+)
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_FILE_NAME = re.compile(r"[^/\x00-\x1f\x7f]{1,255}")
+
+
+class WireError(ValueError):
+    """What arrived is not a payload or an event of this version; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a runner needs to execute one attempt of a run.
+
+    `files` maps plain file names to their text; `main` is the one to execute; `time_limit_s` is seconds of the
+    program's own time, compiling apart. `report_to` is a URL to ship events to, or None where the spool is fetched.
+    """
+
+    run: str
+    attempt: int
+    files: Mapping[str, str]
+    main: str
+    language: str
+    time_limit_s: float
+    arguments: Tuple[str, ...] = ()
+    report_to: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        _require(bool(_RUN_ID.fullmatch(self.run)), "run is not 32 hexadecimal digits")
+        _require(isinstance(self.attempt, int) and self.attempt >= 1, "attempt is not a positive number")
+        _require(self.main in self.files, "main is not among the files")
+        _require(self.language in LANGUAGES, "language is unknown")
+        _require(math.isfinite(self.time_limit_s) and self.time_limit_s > 0, "time_limit_s is not positive")
+        for name, text in self.files.items():
+            _require(is_plain_name(name), "a file name has path parts or control characters")
+            _require(isinstance(text, str), "a file is not text")
+        _require(all(isinstance(one, str) and "\0" not in one for one in self.arguments), "an argument is not text")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the user's program ended and what was measured.
+
+    `duration_s` is wall time of the program (of the compiler for a compile error), in seconds; `peak_memory_bytes`
+    the largest resident set of it and its waited-for children; `detail` one sentence for people, or "".
+    """
+
+    result: str
+    exit_code: Optional[int] = None
+    signal: Optional[str] = None
+    duration_s: float = 0.0
+    peak_memory_bytes: Optional[int] = None
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        _require(self.result in RESULTS, "result is unknown")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a run: its number in the attempt (from 1), when, what kind, and the rest."""
+
+    n: int
+    t: float
+    kind: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome this event carries; raises WireError for any other kind."""
+        _require(self.kind == "outcome", "the event carries no outcome")
+        return _outcome(self.body)
+
+
+def is_plain_name(name: object) -> bool:
+    """Whether `name` is a file name without path parts, control characters or surprises."""
+    return (
+        isinstance(name, str)
+        and bool(_FILE_NAME.fullmatch(name))
+        and name not in (".", "..")
+        and len(name.encode("utf-8", "surrogatepass")) <= 255
+    )
+
+
+# --- payload ----------------------------------------------------------------------------------------------------
+
+
+def payload_to_json(payload: Payload) -> str:
+    """The payload as one JSON object."""
+    return json.dumps({"v": VERSION, **asdict(payload)}, separators=(",", ":"), ensure_ascii=False)
+
+
+def payload_from_json(text: str) -> Payload:
+    """The payload in `text`; raises WireError for anything else."""
+    if len(text) > MAX_PAYLOAD_BYTES:
+        raise WireError("the payload is too large")
+    fields = _json_object(text)
+    _require(fields.pop("v", None) == VERSION, "the payload is of another version")
+    try:
+        return Payload(**{**fields, "arguments": tuple(fields.get("arguments", ()))})
+    except (TypeError, AttributeError) as error:
+        raise WireError("the payload lacks a field or has one too many") from error
+
+
+def pack(payload: Payload) -> str:
+    """The payload for a launch call: base64 of zlib of its JSON."""
+    return base64.b64encode(zlib.compress(payload_to_json(payload).encode("utf-8"), 9)).decode("ascii")
+
+
+def unpack(packed: str) -> Payload:
+    """The payload in `packed`; raises WireError. A bomb is refused before it unfolds."""
+    try:
+        inflate = zlib.decompressobj()
+        raw = inflate.decompress(base64.b64decode(packed, validate=True), MAX_PAYLOAD_BYTES)
+        _require(inflate.eof, "the payload is cut off or too large")
+        return payload_from_json(raw.decode("utf-8"))
+    except (binascii.Error, zlib.error, UnicodeDecodeError) as error:
+        raise WireError("the payload is not base64 of zlib of UTF-8") from error
+
+
+# --- events -----------------------------------------------------------------------------------------------------
+
+
+def event_to_line(event: Event) -> bytes:
+    """The event as one NDJSON line, newline included; raises WireError where it is too large."""
+    text = json.dumps(
+        {"n": event.n, "t": round(event.t, 6), "kind": event.kind, **event.body},
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+    # Lone surrogates cannot be encoded; a program may name a file with them.
+    line = text.encode("utf-8", "replace") + b"\n"
+    _require(len(line) <= MAX_EVENT_BYTES, "the event is too large")
+    return line
+
+
+def event_from_line(line: bytes) -> Event:
+    """The event in one NDJSON line; raises WireError for anything this version does not allow."""
+    _require(len(line) <= MAX_EVENT_BYTES, "the event is too large")
+    try:
+        fields = _json_object(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise WireError("the event is not UTF-8") from error
+    n, t, kind = fields.pop("n", None), fields.pop("t", None), fields.pop("kind", None)
+    _require(isinstance(n, int) and not isinstance(n, bool) and 1 <= n < 2**53, "n is not a positive number")
+    _require(isinstance(t, (int, float)) and math.isfinite(t), "t is not a time")
+    _require(kind in KINDS, "kind is unknown")
+    _CHECKS[kind](fields)
+    return Event(n=n, t=float(t), kind=kind, body=fields)
+
+
+def _check_hello(body: Dict[str, Any]) -> None:
+    _require(_is_text(body.get("machine"), 255), "hello without machine")
+    for name in ("gpu", "driver", "toolkit", "scheduler_run", "isolation"):
+        _require(body.get(name) is None or _is_text(body[name], 255), "hello with an odd " + name)
+
+
+def _check_phase(body: Dict[str, Any]) -> None:
+    _require(body.get("phase") in PHASES, "phase is unknown")
+
+
+def _check_log(body: Dict[str, Any]) -> None:
+    _require(body.get("stream") in STREAMS, "stream is unknown")
+    _require(_is_text(body.get("text"), MAX_TEXT_CHARS), "log text is missing or too long")
+
+
+def _check_gap(body: Dict[str, Any]) -> None:
+    _require(_is_count(body.get("bytes")) and _is_count(body.get("lines")), "gap without bytes and lines")
+
+
+def _check_artifact(body: Dict[str, Any]) -> None:
+    _require(is_plain_name(body.get("name")), "artifact without a plain name")
+    _require(_is_count(body.get("size")), "artifact without size")
+    # `stored` names the file in the spool's artifact folder; None: it was left behind, `detail` says why.
+    _require(body.get("stored") is None or is_plain_name(body["stored"]), "artifact stored under an odd name")
+    _require(body.get("detail") is None or _is_text(body["detail"], 500), "artifact with an odd detail")
+
+
+def _outcome(body: Mapping[str, Any]) -> Outcome:
+    code, signal, peak = body.get("exit_code"), body.get("signal"), body.get("peak_memory_bytes")
+    duration, detail, result = body.get("duration_s"), body.get("detail", ""), body.get("result")
+    _require(isinstance(result, str), "outcome without result")
+    _require(code is None or isinstance(code, int), "outcome with an odd exit_code")
+    _require(signal is None or _is_text(signal, 32), "outcome with an odd signal")
+    _require(peak is None or _is_count(peak), "outcome with an odd peak_memory_bytes")
+    _require(isinstance(duration, (int, float)) and math.isfinite(duration), "outcome without duration_s")
+    _require(_is_text(detail, 2000), "outcome with an odd detail")
+    return Outcome(str(result), code, signal, float(duration or 0.0), peak, str(detail))
+
+
+def _check_outcome(body: Dict[str, Any]) -> None:
+    _outcome(body)
+
+
+_CHECKS = {
+    "hello": _check_hello,
+    "phase": _check_phase,
+    "log": _check_log,
+    "gap": _check_gap,
+    "artifact": _check_artifact,
+    "outcome": _check_outcome,
+}
+
+
+def split_text(text: str) -> List[str]:
+    """`text` in pieces that each fit one log event."""
+    return [text[i : i + MAX_TEXT_CHARS] for i in range(0, len(text), MAX_TEXT_CHARS)]
+
+
+def _json_object(text: str) -> Dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WireError("not JSON") from error
+    if not isinstance(value, dict):
+        raise WireError("not a JSON object")
+    return value
+
+
+def _is_text(value: object, longest: int) -> bool:
+    return isinstance(value, str) and len(value) <= longest
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _require(condition: bool, problem: str) -> None:
+    if not condition:
+        raise WireError(problem)
