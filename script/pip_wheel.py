@@ -23,11 +23,10 @@ LIMIT = 64 * 2**20  # bytes; pip's wheel has 2 MB and its page in a public index
 TIMEOUT_S = 60.0
 
 # What a person may have set for other work and what would turn a set-up astray.
-ASTRAY = {
-    *"PYTHONPATH PYTHONHOME PYTHONSAFEPATH VIRTUAL_ENV __PYVENV_LAUNCHER__ PIP_TARGET PIP_PREFIX PIP_ROOT".split(),
-    *"PIP_PYTHON PIP_REQUIREMENT PIP_CONSTRAINT PIP_NO_BINARY PIP_ONLY_BINARY PIP_DRY_RUN PIP_REPORT".split(),
-    *"PIP_QUIET PIP_LOG PIP_REQUIRE_HASHES PIP_REQUIRE_VIRTUALENV".split(),
-}
+ASTRAY = re.compile(
+    "PYTHON(PATH|HOME|SAFEPATH)|VIRTUAL_ENV|__PYVENV_LAUNCHER__|PIP_(TARGET|PREFIX|ROOT|PYTHON|REQUIREMENT|CONSTRAINT|"
+    "NO_BINARY|ONLY_BINARY|DRY_RUN|REPORT|QUIET|LOG|REQUIRE_HASHES|REQUIRE_VIRTUALENV)"
+)
 
 
 class SetupError(Exception):
@@ -36,7 +35,7 @@ class SetupError(Exception):
 
 def clean_environment() -> dict[str, str]:
     """The environment for pip: the person's, proxies and index included, without what would lead it astray."""
-    kept = {name: value for name, value in os.environ.items() if name not in ASTRAY}
+    kept = {name: value for name, value in os.environ.items() if not ASTRAY.fullmatch(name)}
     return kept | {"PIP_USER": "0", "PIP_NO_INPUT": "1"}
 
 
