@@ -34,14 +34,13 @@ def too_many(
     headers = {**VIA, "Retry-After": str(math.ceil(retry_after)), "X-RateLimit-Scope": scope}
     if everywhere:
         headers["X-RateLimit-Global"] = "true"
-    error = ApiError(
+    return ApiError(
         429,
         code,
         message,
         extra={"retry_after": round(retry_after, 3), "global": everywhere},
         headers=headers,
     )
-    return error
 
 
 class Buckets:

@@ -89,10 +89,9 @@ class FormErrors:
             self.add(path, "STRING_TYPE_CONVERT", "Could not interpret as string.")
         elif low <= len(value) <= high:
             return
-        elif low and (high >= 1_000_000 or len(value) < low):
-            message = "This field is required" if not value else f"Must be between {low} and {high} in length."
-            self.add(path, "BASE_TYPE_REQUIRED" if not value else "BASE_TYPE_BAD_LENGTH", message)
-        elif low > 1:
+        elif low and not value:
+            self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
+        elif low:
             self.add(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {low} and {high} in length.")
         else:
             self.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {high} or fewer in length.")

@@ -1,0 +1,207 @@
+"""People: what a member does in the client, done from a test, the demo or the control API.
+
+A member sends what the real client would send, and is refused what it would refuse (CommandError) before the bot
+hears of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import api_error
+from .gateway import Intent
+from .interactions import Interaction, Kind, Reaction
+from .limits import Upload, check_message, walk
+from .model import Channel, ChannelType, Guild, Json, Message, User
+from .options import CommandError, File, Resolver, all_names, build, choose
+from .service import Service
+
+BUTTON, LINK_STYLE = 2, 5
+
+
+class NoAnswerError(Exception):
+    """The bot did not react in time to something that has no other way to show it (autocomplete)."""
+
+
+@dataclass(eq=False)
+class Acting:
+    """One member. Made by `DiscordServer.member`; joins a guild when first acting there."""
+
+    service: Service
+    user: User
+
+    @property
+    def name(self) -> str:
+        return self.user.name
+
+    @property
+    def user_id(self) -> int:
+        return self.user.id
+
+    @property
+    def mention(self) -> str:
+        return f"<@{self.user.id}>"
+
+    def join(self, guild: Guild) -> None:
+        """Become a member of a guild; nothing happens if already one."""
+        if self.user.id not in guild.members:
+            member = self.service.world.join(guild, self.user)
+            event = {**self.service.payloads.member(member), "guild_id": str(guild.id)}
+            self.service.gateway.dispatch("GUILD_MEMBER_ADD", event, Intent.GUILD_MEMBERS)
+
+    # --- commands -----------------------------------------------------------------------------------
+
+    def commands(self, channel_id: int | str) -> list[str]:
+        """Full names of the commands this member is offered in a channel."""
+        return sorted(all_names(self._offered(self._place(channel_id))))
+
+    async def command(
+        self, name: str, *, channel_id: int | str, options: Mapping[str, Any] | None = None
+    ) -> Interaction:
+        """Send a slash command; `name` is the full path, `options` by name (a File for attachments).
+
+        Returns at once. CommandError: no such command or option, a required one missing, a value not allowed.
+        """
+        channel = self._place(channel_id)
+        chosen = choose(self._offered(channel), name)
+        data = build(chosen, options or {}, self._resolver(channel))
+        return self.service.interactions.open(
+            Kind.COMMAND, self.user, channel, data, command_name=chosen.qualified_name
+        )
+
+    async def autocomplete(
+        self,
+        name: str,
+        *,
+        channel_id: int | str,
+        focused: str,
+        value: Any = "",
+        options: Mapping[str, Any] | None = None,
+        timeout: float = 10.0,
+    ) -> list[Json]:
+        """Type into an option; the choices offered, as `{"name", "value"}`. NoAnswerError if the bot stays silent."""
+        channel = self._place(channel_id)
+        chosen = choose(self._offered(channel), name)
+        data = build(chosen, options or {}, self._resolver(channel), focused=(focused, value))
+        opened = self.service.interactions.open(
+            Kind.AUTOCOMPLETE, self.user, channel, data, command_name=chosen.qualified_name
+        )
+        await opened.answered(timeout)
+        if opened.reaction is not Reaction.CHOICES:
+            raise NoAnswerError("Loading options failed")
+        return opened.choices
+
+    # --- components ---------------------------------------------------------------------------------
+
+    async def press(
+        self,
+        message_id: int | str,
+        *,
+        channel_id: int | str,
+        custom_id: str | None = None,
+        label: str | None = None,
+        values: list[str] | None = None,
+    ) -> Interaction:
+        """Press a button, or choose `values` in a select menu, found by custom id or label. Returns at once."""
+        channel = self._place(channel_id)
+        message = self.visible_message(channel.id, int(message_id))
+        component = self._component(message, custom_id, label)
+        data: Json = {"custom_id": component["custom_id"], "component_type": component["type"], "id": 1}
+        if component["type"] != BUTTON:
+            data["values"] = list(values or [])
+        return self.service.interactions.open(Kind.COMPONENT, self.user, channel, data, source=message)
+
+    async def submit(self, opened: Interaction, fields: Mapping[str, str]) -> Interaction:
+        """Fill in and send the modal that an interaction opened; `fields`: custom id -> text."""
+        if opened.modal is None:
+            raise CommandError("that interaction opened no modal")
+        rows = []
+        for row in opened.modal.get("components") or []:
+            inner = row.get("components") or [row["component"]]
+            filled = [
+                {"type": one["type"], "custom_id": one["custom_id"], "value": fields.get(one["custom_id"], "")}
+                for one in inner
+            ]
+            rows.append(
+                {"type": 1, "components": filled} if "components" in row else {"type": 18, "component": filled[0]}
+            )
+        data: Json = {"custom_id": opened.modal["custom_id"], "components": rows}
+        source, channel = opened.source, opened.channel
+        return self.service.interactions.open(Kind.MODAL, self.user, channel, data, source=source)
+
+    # --- messages -----------------------------------------------------------------------------------
+
+    async def say(self, channel_id: int | str, text: str, files: list[File] | None = None) -> Message:
+        """Write an ordinary message; ApiError where the member may not."""
+        channel = self._place(channel_id)
+        needed = "SEND_MESSAGES_IN_THREADS" if channel.thread else "SEND_MESSAGES"
+        self.service.world.require(channel, self.user.id, [needed])
+        uploads = {n: Upload(one.name, one.data, "") for n, one in enumerate(files or [])}
+        data: Json = {"content": text}
+        check_message(data, uploads, self.service.policy)
+        return self.service.messaging.create(channel, self.user, data, uploads)
+
+    def visible_message(self, channel_id: int, message_id: int) -> Message:
+        """A message as this member sees it: also the private ones for them."""
+        message = self.service.world.messages.get(channel_id, {}).get(message_id)
+        if message is None or message.deleted or message.ephemeral_to not in (None, self.user.id):
+            raise api_error("unknown_message")
+        return message
+
+    # --- parts --------------------------------------------------------------------------------------
+
+    def _place(self, channel_id: int | str) -> Channel:
+        channel = self.service.world.channel(int(channel_id))
+        if channel.guild_id is not None:
+            self.join(self.service.world.guilds[channel.guild_id])
+        return channel
+
+    def _offered(self, channel: Channel) -> list[Json]:
+        """The commands a member sees there; a guild's own command hides a global one of the same name."""
+        world = self.service.world
+        if channel.guild_id is None or channel.type is ChannelType.FORUM:
+            raise CommandError(f"commands cannot be used in {channel.name!r}: open a thread there")
+        world.require(channel, self.user.id, ["USE_APPLICATION_COMMANDS"])
+        own = self.service.commands.listed(channel.guild_id)
+        names = {one["name"] for one in own}
+        offered = own + [one for one in self.service.commands.listed(None) if one["name"] not in names]
+        granted = world.permissions(channel, self.user.id)
+        needed = [(one, one.get("default_member_permissions")) for one in offered]
+        return [one for one, bits in needed if bits is None or (int(bits) & granted == int(bits) and int(bits))]
+
+    def _component(self, message: Message, custom_id: str | None, label: str | None) -> Json:
+        if (custom_id is None) == (label is None):
+            raise CommandError("name the component by custom_id or by label")
+        usable = [one for one in walk(message.components) if "custom_id" in one]
+        for one in usable:
+            if one["custom_id"] == custom_id or (label is not None and one.get("label") == label):
+                if one.get("disabled"):
+                    raise CommandError(f"{custom_id or label!r} is disabled")
+                return one
+        known = [one.get("label") or one["custom_id"] for one in usable]
+        raise CommandError(f"message {message.id} has no component {custom_id or label!r}; it has: {known}")
+
+    def _resolver(self, channel: Channel) -> Resolver:
+        service, world = self.service, self.service.world
+        assert channel.guild_id is not None
+        guild = world.guilds[channel.guild_id]
+
+        def upload(file: File) -> Any:
+            if len(file.data) > service.policy.file_bytes:
+                raise CommandError(f"{file.name} is larger than {service.policy.file_bytes} bytes")
+            one = Upload(file.name, file.data, "")
+            return service.messaging.make_attachment(channel.id, one, ephemeral=True)
+
+        def user(value: Any) -> tuple[int, Json, Json]:
+            number = value.user_id if isinstance(value, Acting) else int(value)
+            member = world.member(guild.id, number)
+            shape = service.payloads.interaction_member(guild, channel, number)
+            return number, service.payloads.user(member.user), {k: v for k, v in shape.items() if k != "user"}
+
+        def place(value: Any) -> tuple[int, Json]:
+            found = world.channel(int(value))
+            return found.id, service.payloads.interaction_channel(found, self.user.id)
+
+        return Resolver(upload, service.payloads.attachment, user, place)
