@@ -200,6 +200,14 @@ class Attachment:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """That a flood's middle was left out: so many lines and bytes."""
+
+    lines: int
+    bytes: int
+
+
 class RunFeed(Protocol):
     """Where people watch one run. Every verb may be repeated after a crash and must not show anything twice.
 
@@ -210,7 +218,11 @@ class RunFeed(Protocol):
     async def open(self, run: Run) -> None:
         """Make the place, once."""
 
-    async def append(self, lines: Sequence[str], *, partial: str) -> None:
+    @property
+    def abridged(self) -> bool:
+        """Whether lines were left out, so that the whole log should come as a file."""
+
+    async def append(self, lines: Sequence[str | Gap], *, partial: str) -> None:
         """Take the next complete lines, and the unfinished one after them. Shows nothing yet.
 
         A feed made anew is told all lines from the first; it skips what it has shown.
@@ -222,8 +234,11 @@ class RunFeed(Protocol):
     async def show(self, run: Run) -> None:
         """Bring the status up to date with `run`."""
 
-    async def close(self, run: Run, files: Sequence[Attachment]) -> None:
-        """Give the verdict and the files the program left, once, as the last thing."""
+    async def close(self, run: Run, files: Sequence[Attachment], *, last_error: str) -> None:
+        """Give the verdict and the files the program left, once, as the last thing.
+
+        `last_error` is the last line the program wrote to stderr, "" where it wrote none.
+        """
 
 
 class Memory(Protocol):

@@ -1,0 +1,43 @@
+"""Who may use the bot where: the guild and user allow-lists, and what counts as an admin. An empty list allows all."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import discord
+
+from cluster_bot.discord_bot.messages import CANNOT_WRITE_HERE
+from cluster_bot.errors import UserError
+from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.run import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The allow-lists, ids as Discord gives them."""
+
+    guilds: Collection[int] = ()
+    users: Collection[int] = ()
+
+    def check_guild(self, interaction: discord.Interaction) -> None:
+        """Refuse a command from a guild that is not on the list."""
+        if self.guilds and interaction.guild_id not in self.guilds:
+            raise refuse(Refusal.NOT_ALLOWED_HERE)
+
+    def check_submitter(self, interaction: discord.Interaction) -> None:
+        """Refuse a member who may not run programs, or a channel in which the bot could not show them."""
+        if self.users and interaction.user.id not in self.users:
+            raise refuse(Refusal.NOT_ALLOWED_YOU)
+        may = interaction.app_permissions
+        in_thread = isinstance(interaction.channel, discord.Thread)
+        if not (may.send_messages_in_threads if in_thread else may.view_channel and may.send_messages):
+            raise UserError(CANNOT_WRITE_HERE, "cannot_write_here")
+
+
+def is_admin(interaction: discord.Interaction) -> bool:
+    """Whether this member may manage the server, as Discord itself says with the interaction."""
+    return interaction.permissions.manage_guild
+
+
+def member_of(interaction: discord.Interaction) -> Member:
+    """Who is asking."""
+    return Member(str(interaction.user.id), interaction.user.display_name)

@@ -1,0 +1,129 @@
+"""The bot itself: one gateway connection, the command tree, staging's name.
+
+Built by the composition root. It knows the scheduler only to hand it to the cogs.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import aiohttp
+import discord
+import yarl
+from discord import app_commands
+from discord.ext import commands
+
+from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.access import Access
+from cluster_bot.discord_bot.cogs.cancel import Cancel
+from cluster_bot.discord_bot.cogs.run_commands import RunCommands
+from cluster_bot.discord_bot.cogs.service import Service
+from cluster_bot.discord_bot.error_reply import reply_to_error
+from cluster_bot.discord_bot.intake import Intake, TimeLimits
+from cluster_bot.errors import StartupError, UserError
+from cluster_bot.log import get_logger
+from cluster_bot.scheduling.scheduler import Scheduler
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BotOptions:
+    """Where the bot may be used, its clocks, and whether it is the staging one."""
+
+    guilds: Collection[int] = ()
+    users: Collection[int] = ()
+    time_limits: TimeLimits = TimeLimits(300, 3600)
+    staging: bool = False
+
+
+class GuardedTree(app_commands.CommandTree["ClusterBot"]):
+    """The command tree with the guild allow-list before it and the one error reply behind it."""
+
+    async def interaction_check(self, interaction: discord.Interaction["ClusterBot"]) -> bool:
+        """Let commands from allowed guilds through; tell the others why not."""
+        try:
+            interaction.client.access.check_guild(interaction)
+        except UserError as refusal:
+            if interaction.type is not discord.InteractionType.autocomplete:
+                await reply_to_error(interaction, refusal)
+            return False
+        return True
+
+    async def on_error(
+        self, interaction: discord.Interaction["ClusterBot"], error: app_commands.AppCommandError
+    ) -> None:
+        """Every exception of a command ends here."""
+        await reply_to_error(interaction, error)
+
+
+class ClusterBot(commands.Bot):
+    """One login. `setup_hook` brings the commands up to date at every start."""
+
+    def __init__(self, scheduler: Scheduler, options: BotOptions) -> None:
+        # Slash commands bring all they need with them: no privileged intent is asked for.
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            intents=discord.Intents(guilds=True),
+            tree_cls=GuardedTree,
+            help_command=None,
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_messages=None,
+        )
+        self.access = Access(options.guilds, options.users)
+        self._scheduler = scheduler
+        self._options = options
+
+    async def setup_hook(self) -> None:
+        """Add the commands and register them."""
+        intake = Intake(self._scheduler, self.access, self._options.time_limits)
+        group = RunCommands(self._scheduler, intake)
+        if group.commands:
+            self.tree.add_command(group)
+        await self.add_cog(Cancel(self._scheduler, self.access))
+        await self.add_cog(Service(self._scheduler, resync=self.sync, latency_s=self._gateway_latency_s))
+        await self.sync()
+
+    def _gateway_latency_s(self) -> float:
+        return 0.0 if math.isnan(self.latency) else self.latency
+
+    async def sync(self) -> int:
+        """Register the commands: in the allowed guilds, where that is instant, or everywhere; how many there are."""
+        if not self._options.guilds:
+            return len(await self.tree.sync())
+        count = 0
+        for guild_id in self._options.guilds:
+            guild = discord.Object(guild_id)
+            self.tree.clear_commands(guild=guild)
+            self.tree.copy_global_to(guild=guild)
+            try:
+                count = len(await self.tree.sync(guild=guild))
+            except discord.Forbidden:
+                log.warning("not a member of guild %s", guild_id, extra={"action": "sync_refused"})
+        return count
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Commands are slash commands; what people write to each other is none of our business."""
+
+    async def on_ready(self) -> None:
+        """Say so in the log, and let staging be seen to be staging."""
+        log.info("logged in", extra={"action": "ready", "user": self.user, "guilds": len(self.guilds)})
+        if not self._options.staging:
+            return
+        for guild in self.guilds:
+            if guild.me.nick != messages.STAGING_NAME:
+                try:
+                    await guild.me.edit(nick=messages.STAGING_NAME)
+                except discord.HTTPException as error:
+                    log.warning("could not take the staging name: %s", error, extra={"action": "nick_refused"})
+
+
+async def point_at(api_url: str) -> None:
+    """Use another Discord-compatible server than discord.com; `api_url` ends in the API version, as in `…/api/v10`."""
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:
+            gateway = yarl.URL((await response.json())["url"])
+    except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as error:
+        raise StartupError(f"No Discord answers at {api_url}; check DISCORD_API_URL.") from error
+    discord.http.Route.BASE = api_url
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway

@@ -1,0 +1,27 @@
+"""The buttons under a run. They carry the run's number in their custom id, so that any life of the bot can answer."""
+
+import re
+
+import discord
+
+from cluster_bot.discord_bot.messages import CANCEL_BUTTON
+from cluster_bot.runs.run import Run, Status
+
+_CANCEL_ID = re.compile(r"cancel:(\d{1,18})")
+
+
+def cancel_view(run: Run) -> discord.ui.View | None:
+    """The Cancel button of a run that can be cancelled; None for any other."""
+    if run.status.final or run.status is Status.STOPPING:
+        return None
+    view = discord.ui.View(timeout=None)
+    view.add_item(
+        discord.ui.Button(label=CANCEL_BUTTON, style=discord.ButtonStyle.danger, custom_id=f"cancel:{run.number}")
+    )
+    return view
+
+
+def cancelled_number(custom_id: str) -> int | None:
+    """The number of the run that a button with this custom id cancels; None where it is another button."""
+    match = _CANCEL_ID.fullmatch(custom_id)
+    return int(match.group(1)) if match else None

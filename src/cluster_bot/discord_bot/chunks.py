@@ -1,0 +1,84 @@
+"""From lines to messages that Discord accepts: code blocks of at most 2,000 characters that nothing can break out of.
+
+Called by the feed. Pure, so that a restarted bot lays out the same lines the same way.
+"""
+
+from collections.abc import Sequence
+
+from cluster_bot.discord_bot import messages
+from cluster_bot.runs.ports import Gap
+
+MESSAGE_UNITS = 2000
+# What a marker or a note above the block may take of it.
+HEADROOM_UNITS = 140
+_OPEN, _CLOSE = "```\n", "\n```"
+_ROOM = MESSAGE_UNITS - HEADROOM_UNITS - len(_OPEN) - len(_CLOSE)
+
+
+def units(text: str) -> int:
+    """The length of `text` as Discord may count it: UTF-16 code units, never fewer than characters."""
+    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+
+
+def defused(line: str | Gap) -> str:
+    """A line that cannot end the code block it stands in."""
+    return messages.gap(line) if isinstance(line, Gap) else line.replace("``", "`\u200b`")
+
+
+def block(lines: Sequence[str]) -> str:
+    """A code block; "" where there is nothing to see in it."""
+    text = "\n".join(lines)
+    return f"{_OPEN}{text}{_CLOSE}" if text.strip() else ""
+
+
+def fit(lines: Sequence[str | Gap], partial: str) -> tuple[str, int]:
+    """As many of the lines as one message holds, from the first: the block, and how many lines it took.
+
+    `partial`, the unfinished line, is shown behind them if all of them fit and there is room.
+    """
+    taken: list[str] = []
+    used = 0
+    for line in lines:
+        shown = defused(line)
+        used += units(shown) + 1
+        if used > _ROOM and taken:
+            return block(taken), len(taken)
+        taken.append(shown)
+    count = len(taken)
+    if partial:
+        shown = defused(partial)
+        if used + units(shown) + 1 <= _ROOM:
+            taken.append(shown)
+    return block(taken), count
+
+
+def fit_tail(lines: Sequence[str | Gap], partial: str) -> tuple[str, int]:
+    """As many of the lines as one message holds, from the last: the block, and how many lines it took."""
+    taken: list[str] = []
+    used = 0
+    if partial:
+        taken.append(defused(partial))
+        used = units(taken[0]) + 1
+    count = 0
+    for line in reversed(lines):
+        shown = defused(line)
+        used += units(shown) + 1
+        if used > _ROOM and taken:
+            break
+        taken.append(shown)
+        count += 1
+    return block(taken[::-1]), count
+
+
+def shown_count(lines: Sequence[str | Gap], content: str) -> int:
+    """How many of the lines, from the first, a message with this content shows in full."""
+    start = content.find(_OPEN)
+    if start < 0:
+        return 0
+    shown = content[start + len(_OPEN) :].removesuffix(_CLOSE).split("\n")
+    count = 0
+    for line, there in zip(lines, shown, strict=False):
+        if defused(line).rstrip() != there.rstrip():
+            break
+        count += 1
+    return count

@@ -1,0 +1,44 @@
+"""`/ping` and `/resync`: is the bot there, and are its commands up to date."""
+
+from collections.abc import Awaitable, Callable
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.access import is_admin
+from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.scheduling.scheduler import Scheduler
+
+
+class Service(commands.Cog):
+    """`resync` registers the commands anew and returns how many there are; `latency_s` is the gateway's round trip."""
+
+    def __init__(
+        self, scheduler: Scheduler, *, resync: Callable[[], Awaitable[int]], latency_s: Callable[[], float]
+    ) -> None:
+        self._scheduler = scheduler
+        self._resync = resync
+        self._latency_s = latency_s
+
+    @app_commands.command(name="ping", description="Is the bot online?")
+    async def ping(self, interaction: discord.Interaction) -> None:
+        """Answer with the latency and what is under way."""
+        live = len(await self._scheduler.live_runs(None))
+        launchers = ", ".join(self._scheduler.launchers) or "none"
+        latency_s = self._latency_s()
+        text = messages.PONG.format(
+            latency_ms=1000 * latency_s if latency_s == latency_s else 0.0, live=live, launchers=launchers
+        )
+        await interaction.response.send_message(text, ephemeral=True)
+
+    @app_commands.command(name="resync", description="Register the bot's commands anew (for admins)")
+    @app_commands.default_permissions(manage_guild=True)
+    async def resync(self, interaction: discord.Interaction) -> None:
+        """Clear all commands and register them again."""
+        if not is_admin(interaction):
+            raise refuse(Refusal.ADMINS_ONLY)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        count = await self._resync()
+        await interaction.edit_original_response(content=messages.RESYNCED.format(count=count))

@@ -1,0 +1,47 @@
+"""What a person reads when a command goes wrong; the one place that decides it.
+
+Precedence: a UserError is shown as it is; a failed check has answered already; a Discord error that says the
+interaction is over can reach nobody and is only logged; anything else is ours: a neutral sentence with a reference
+number, and the log gets the rest.
+"""
+
+import secrets
+
+import discord
+from discord import app_commands
+
+from cluster_bot.discord_bot.messages import OUR_FAULT
+from cluster_bot.errors import UserError
+from cluster_bot.log import get_logger
+
+log = get_logger(__name__)
+
+UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED = 10062, 40060
+
+
+async def reply_to_error(interaction: discord.Interaction, error: Exception) -> None:
+    """Answer `interaction` privately about `error`."""
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, UserError):
+        await tell(interaction, cause.message)
+        return
+    if isinstance(cause, app_commands.CheckFailure):
+        return
+    if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
+        log.warning("answered too late", extra={"action": "answered_too_late", "interaction": interaction.id})
+        return
+    reference = secrets.token_hex(4)
+    log.error("command failed", exc_info=cause, extra={"action": "command_failed", "reference": reference})
+    await tell(interaction, OUR_FAULT.format(reference=reference))
+
+
+async def tell(interaction: discord.Interaction, text: str) -> None:
+    """Say something privately, whether the interaction was answered already or not."""
+    try:
+        if interaction.response.is_done():
+            await interaction.edit_original_response(content=text)
+        else:
+            await interaction.response.send_message(text, ephemeral=True)
+    except discord.HTTPException as error:
+        # There is nobody left to tell: the member's answer has expired or is gone.
+        log.warning("could not answer: %s", error, extra={"action": "answer_failed", "interaction": interaction.id})

@@ -1,0 +1,197 @@
+"""Every sentence a person reads on Discord, but for refusals, which stand in `runs.refusals`.
+
+Called by the feed and the cogs. Pure: a run in, text out. Nothing here is longer than Discord's 2,000 characters:
+what a user or a machine controls is cut and defused before it goes in.
+"""
+
+import re
+
+from cluster_bot.runs.ports import Gap
+from cluster_bot.runs.run import Reason, Run, Status
+
+NAME = "Cluster Bot"
+STAGING_NAME = "Cluster Bot (Staging)"
+
+STATUS_WORDS: dict[Status, str] = {
+    Status.QUEUED: "⏳ **Queued**",
+    Status.STARTING: "🚀 **Starting**",
+    Status.RUNNING: "▶️ **Running**",
+    Status.STOPPING: "🛑 **Stopping**",
+    Status.SUCCEEDED: "✅ **Succeeded**",
+    Status.FAILED: "❌ **Failed**",
+    Status.CANCELLED: "🚫 **Cancelled**",
+    Status.TIMED_OUT: "⌛ **Timed out**",
+    Status.LOST: "❓ **Lost**",
+}
+
+REASONS: dict[Reason, str] = {
+    Reason.COMPLETED: "the program ended with exit code 0.",
+    Reason.EXIT_CODE: "the program ended with exit code {exit_code}.",
+    Reason.SIGNAL: "the program was ended by {signal}.",
+    Reason.COMPILE_ERROR: "the compiler refused the program; what it said stands above.",
+    Reason.OUT_OF_MEMORY: "the program took more memory than this machine allows; make it smaller and run it again.",
+    Reason.TOOL_MISSING: "the machine lacks what the program needs.",
+    Reason.GPU_MISSING: "the program needs a GPU and the machine has none.",
+    Reason.SETUP_ERROR: "the machine could not start the program.",
+    Reason.TIME_LIMIT: "the time limit of {time_limit} was over; ask for more, or do less.",
+    Reason.QUEUE_LIMIT: "it waited too long for a machine; try again later.",
+    Reason.CANCELLED_BY_USER: "its owner cancelled it.",
+    Reason.CANCELLED_BY_ADMIN: "an admin cancelled it.",
+    Reason.CANCELLED_OUTSIDE: "somebody stopped it where it ran, not through this bot.",
+    Reason.LAUNCHER_REFUSED: "{launcher} refused to start it.",
+    Reason.DISPATCH_UNKNOWN: "{launcher} was asked and never said whether it started; run it again if you see nothing.",
+    Reason.RUNNER_VANISHED: "the machine fell silent before the program's end was known; run it again.",
+}
+
+PONG = "Pong: {latency_ms:.0f} ms to Discord, {live} run(s) under way, launchers: {launchers}."
+RESYNCED = "{count} command(s) are registered anew; restart Discord (Ctrl+R) if you still see the old ones."
+STOP_WISHED = "Run #{number} is being stopped."
+CANCELLED_AT_ONCE = "Run #{number} is cancelled; it had not started."
+OPENED = "Run #{number} is here: <#{room}>"
+CANNOT_WRITE_HERE = (
+    "I may not write in this channel; ask an admin to give me *View Channel*, *Send Messages* and "
+    "*Send Messages in Threads* here."
+)
+OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
+CANCEL_BUTTON = "Cancel"
+HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log comes as a file at the end."
+
+_MARKDOWN = re.compile(r"([\\*_~`|>#\[\]()<@:])")
+
+
+def plain(text: str, longest: int = 300) -> str:
+    """`text` on one line, cut, with everything escaped that Discord would read as markup or a mention."""
+    flat = " ".join(text.split())
+    cut = flat if len(flat) <= longest else flat[: longest - 1] + "…"
+    return _MARKDOWN.sub(r"\\\1", cut).replace("\\@", "@\u200b")
+
+
+def code(text: str, longest: int = 200) -> str:
+    """`text` as inline code that it cannot break out of."""
+    flat = " ".join(text.split()).replace("`", "'")
+    return f"`{flat if len(flat) <= longest else flat[: longest - 1] + '…'}`"
+
+
+def marker(run: Run) -> str:
+    """How the anchor of a run begins, whatever follows: by this a restarted bot knows its own."""
+    return f"**Run #{run.number}**"
+
+
+def part_marker(run: Run, part: str) -> str:
+    """The first line of each of a run's messages where they stand among others."""
+    return f"-# Run #{run.number} · {part}\n"
+
+
+def is_part(text: str) -> bool:
+    """Whether a message begins with anybody's part marker."""
+    return re.match(r"-# Run #\d+ · ", text) is not None
+
+
+def anchor(run: Run) -> str:
+    """The message in the channel from which the thread hangs; says how it ended once that is known."""
+    where = run.spec.gpu or run.spec.launcher
+    text = f"{marker(run)} · {code(run.spec.main)} on {where} · for <@{run.owner.id}>"
+    return f"{text} · {STATUS_WORDS[run.status]}" if run.status.final else text
+
+
+def thread_name(run: Run) -> str:
+    """At most 100 characters."""
+    return f"#{run.number} {run.spec.main}"[:100]
+
+
+def status(run: Run) -> str:
+    """The status message: where the run stands, since when, where to look."""
+    since = int(run.program_at or run.started_at or run.launched_at or run.created_at)
+    parts = [STATUS_WORDS[run.status]]
+    if run.status is Status.RUNNING:
+        parts = [f"🔨 **Compiling** {code(run.spec.main)}"] if run.phase == "compile" else parts
+        parts.append(_machine(run))
+    if not run.status.final:
+        parts.append(f"since <t:{since}:R>")
+        parts.append(plain(run.detail, 200))
+    if run.url is not None and run.url.startswith(("https://", "http://")):
+        parts.append(f"<{run.url}>")
+    return " · ".join(part for part in parts if part)
+
+
+def verdict(run: Run, *, last_error: str) -> str:
+    """The last message of a run: how it ended, why, what to do, and the figures."""
+    lines = [f"{STATUS_WORDS[run.status]}: {reason(run)}"]
+    outcome = run.outcome
+    if outcome is not None and outcome.detail:
+        lines.append(f"> {plain(outcome.detail, 500)}")
+    elif outcome is None and run.status in (Status.FAILED, Status.LOST) and run.detail:
+        lines.append(f"> {plain(run.detail, 500)}")
+    if run.status is Status.FAILED and last_error.strip():
+        lines.append(f"> {code(last_error, 300)}")
+    lines.append("-# " + " · ".join(_figures(run)))
+    return "\n".join(lines)
+
+
+def reason(run: Run) -> str:
+    """Why the run ended as it did, as half a sentence."""
+    if run.reason is None:
+        return "it is not known why."
+    outcome = run.outcome
+    return REASONS[run.reason].format(
+        exit_code=outcome.exit_code if outcome else "?",
+        signal=plain(outcome.signal or "a signal") if outcome else "a signal",
+        time_limit=seconds(run.spec.time_limit_s),
+        launcher=run.spec.launcher,
+    )
+
+
+def verdict_status(text: str) -> Status | None:
+    """The status a verdict message tells; None for any other message."""
+    for one, words in STATUS_WORDS.items():
+        if one.final and re.match(rf"(?:-# Run #\d+ · verdict\n)?{re.escape(words)}: ", text):
+            return one
+    return None
+
+
+def gap(left_out: Gap) -> str:
+    """The line that stands for a flood's middle."""
+    return f"… {left_out.lines:,} lines ({size(left_out.bytes)}) were left out here …"
+
+
+def _figures(run: Run) -> list[str]:
+    figures = [f"Run #{run.number}"]
+    if run.started_at is not None:
+        figures.append(f"waited {seconds(run.started_at - run.created_at)}")
+    if run.outcome is not None and run.outcome.duration_s > 0:
+        word = "compiled" if run.outcome.result == "compile_error" else "ran"
+        figures.append(f"{word} {seconds(run.outcome.duration_s)}")
+    if run.outcome is not None and run.outcome.peak_memory_bytes:
+        figures.append(f"peak memory {size(run.outcome.peak_memory_bytes)}")
+    figures.append(_machine(run))
+    return [figure for figure in figures if figure]
+
+
+def _machine(run: Run) -> str:
+    if run.machine is None:
+        return ""
+    gpu = f" ({plain(run.machine.gpu, 60)})" if run.machine.gpu else ""
+    return f"on {code(run.machine.name, 60)}{gpu}"
+
+
+def seconds(duration_s: float) -> str:
+    """A duration as people say it: 0.42 s, 12.3 s, 3 min 5 s, 2 h 10 min."""
+    if duration_s < 10:
+        return f"{max(duration_s, 0):.2f} s"
+    if duration_s < 60:
+        return f"{duration_s:.1f} s"
+    minutes, rest = divmod(round(duration_s), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def size(count: int) -> str:
+    """A number of bytes as people say it, in powers of 1,000."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

@@ -1,0 +1,73 @@
+"""Creating a message once, whatever happens in between.
+
+The wish is saved before the deed. Where a wish is found that an earlier life left behind, the message may exist: the
+channel is listed after the last message known, and a message of ours that answers the description is adopted. The
+nonce stops a duplicate too, but Discord forgets nonces after minutes, so it only covers the library's own retries
+and requests still under way when the bot died. A deduplicated create returns the old text: compare, then edit.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import discord
+
+from cluster_bot.discord_bot.feed_state import FeedMemory
+
+NOBODY = discord.AllowedMentions.none()
+
+
+class Once:
+    """Creates one run's messages; `key` makes their nonces differ from every other run's."""
+
+    def __init__(self, client: discord.Client, memory: FeedMemory, key: str) -> None:
+        self._client = client
+        self._memory = memory
+        self._key = key
+
+    async def create(
+        self,
+        what: str,
+        channel: discord.PartialMessageable,
+        content: str,
+        *,
+        after: int,
+        ours: Callable[[str], bool],
+        view: discord.ui.View | None = None,
+        files: Sequence[discord.File] = (),
+    ) -> int:
+        """The id of the message `what` in `channel`, made now or found among the messages after id `after`.
+
+        `ours` tells by the text whether one of our messages there can be it. The caller saves the id together with
+        `pending=None`.
+        """
+        if self._memory.state.pending == what:
+            found = await self._find(channel, after, ours)
+            if found is not None:
+                if found.content.strip() != content.strip():
+                    await found.edit(content=content, allowed_mentions=NOBODY)
+                return found.id
+        else:
+            await self._memory.update(pending=what)
+        if view is not None:
+            # The answer to a button goes by its custom id, in any life of the bot; nothing is to be kept here.
+            view.stop()
+        options: dict[str, Any] = {"view": view} if view is not None else {}
+        if files:
+            options["files"] = list(files)
+        nonce = f"{self._key[:12]}:{what}"[:25]
+        message: discord.Message = await channel.send(
+            content, nonce=nonce, allowed_mentions=NOBODY, suppress_embeds=True, **options
+        )
+        if message.content.strip() != content.strip():
+            await message.edit(content=content, allowed_mentions=NOBODY)
+        return message.id
+
+    async def _find(
+        self, channel: discord.PartialMessageable, after: int, ours: Callable[[str], bool]
+    ) -> discord.Message | None:
+        me = self._client.user
+        async for message in channel.history(limit=None, after=discord.Object(after), oldest_first=True):
+            plain = message.type in (discord.MessageType.default, discord.MessageType.reply)
+            if plain and me is not None and message.author.id == me.id and ours(message.content):
+                return message
+        return None

@@ -1,0 +1,60 @@
+"""Where on Discord a run was asked for: what the feed needs of the interaction, kept with the run.
+
+The interaction's token is kept for its 15 minutes' worth: a restarted bot finishes the answer with it.
+"""
+
+from dataclasses import dataclass
+
+import discord
+
+from cluster_bot.runs.run import Origin
+
+# Channels in which a thread can be made from a message.
+_THREAD_PARENTS = (discord.ChannelType.text, discord.ChannelType.news)
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordOrigin:
+    """Ids as Discord gives them; `threads` says whether a thread can be made from a message there."""
+
+    interaction: int
+    token: str
+    guild: int | None
+    channel: int
+    threads: bool
+
+    @classmethod
+    def of_interaction(cls, interaction: discord.Interaction) -> "DiscordOrigin":
+        """The origin of a run asked for by this interaction."""
+        kind = interaction.channel.type if interaction.channel is not None else None
+        return cls(
+            interaction.id,
+            interaction.token,
+            interaction.guild_id,
+            interaction.channel_id or 0,
+            kind in _THREAD_PARENTS,
+        )
+
+    @classmethod
+    def of(cls, origin: Origin) -> "DiscordOrigin":
+        """What `stored` made, read back."""
+        data = origin.data
+        guild = data["guild"]
+        return cls(
+            int(str(data["interaction"])),
+            str(data["token"]),
+            int(str(guild)) if guild is not None else None,
+            int(str(data["channel"])),
+            bool(data["threads"]),
+        )
+
+    def stored(self) -> Origin:
+        """As the run keeps it. Ids as text: they are larger than some readers of JSON can hold."""
+        data: dict[str, str | int | bool | None] = {
+            "interaction": str(self.interaction),
+            "token": self.token,
+            "guild": str(self.guild) if self.guild is not None else None,
+            "channel": str(self.channel),
+            "threads": self.threads,
+        }
+        return Origin(f"discord:{self.interaction}", data)

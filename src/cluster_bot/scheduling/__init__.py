@@ -1,0 +1,1 @@
+"""What happens between a front end and a launcher: submit, follow, relay."""

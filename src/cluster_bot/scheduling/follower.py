@@ -1,0 +1,288 @@
+"""The follower: the one place that moves a run forward, one follower per launcher.
+
+Level-triggered: each step loads the run, gathers what is known (its events, the launcher's last look), lets `advance`
+decide, saves, and then does the next deed the status asks for. Hints, and news from a spool, only make a step come
+sooner. A restart is an ordinary start: every unfinished run is looked at again.
+
+The order is what keeps the promise of one execution: the wish ("attempt n launched") is saved before the deed
+(`start`), and after a crash in between `find` is asked before anything is repeated.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cluster_bot.errors import ClusterBotError, StaleRunError
+from cluster_bot.log import get_logger
+from cluster_bot.runs.advance import (
+    Happening,
+    LaunchAccepted,
+    LaunchRefused,
+    LaunchUnknowable,
+    LaunchWished,
+    Observed,
+    Said,
+    Tick,
+    advance,
+)
+from cluster_bot.runs.ports import Hints, Launcher, LaunchRefusedError, SpoolSource, Store, Unknowable
+from cluster_bot.runs.rules import Rules
+from cluster_bot.runs.run import Handle, Machine, Observation, Run, Status
+from cluster_bot.scheduling.workers import Bell, Workers
+from cluster_runner.wire import Event
+
+log = get_logger(__name__)
+
+STATE_KINDS = ("hello", "phase", "outcome")
+FETCHES_A_STEP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a follower looks by itself, and how long it waits for a launcher's answer; seconds."""
+
+    poll_s: float = 1.0
+    answer_s: float = 60.0
+    stop_again_s: float = 5.0
+
+
+@dataclass(slots=True)
+class _Known:
+    """What a worker knows of its run and need not survive: all of it can be asked again."""
+
+    sighting: tuple[Handle, Observation] | None = None
+    fetched: tuple[int, int] | None = None  # attempt, last event number in the store
+    stop_asked_at: float | None = None
+
+
+class Follower:
+    """Moves the runs of one launcher, each in a worker of its own.
+
+    It listens to `wishes` (something was asked of a run, or came in for it) and gives `news` (there is something to
+    show), two kinds of hint so that it does not wake itself.
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        store: Store,
+        rules: Rules,
+        *,
+        wishes: Hints,
+        news: Hints,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._launcher = launcher
+        self._spool = launcher if isinstance(launcher, SpoolSource) else None
+        self._store = store
+        self._wishes = wishes
+        self._news = news
+        self._rules = rules
+        self._pace = pace or Pace()
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+        self._workers = Workers(f"follow-{launcher.name}", self._work)
+        self._poll_bell = Bell()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._workers.attach(group)
+            self._wishes.listen(self._workers.wake)
+            if self._spool is not None:
+                self._spool.on_news(self._workers.ring)
+            while True:
+                await self._look_at_all()
+                await self._poll_bell.wait(self._pace.poll_s)
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    async def _look_at_all(self) -> None:
+        """Ask the launcher about every run it has, in one go, and wake all workers."""
+        try:
+            runs = await self._store.unfinished(self._launcher.name)
+            handles = {run.id: run.handle for run in runs if run.handle is not None}
+            seen = await self._poll(set(handles.values())) if handles else {}
+        except Exception:
+            # The border of the loop: a database that is away for a moment must not end the follower.
+            log.exception("look failed", extra={"action": "look_failed", "launcher": self._launcher.name})
+            return
+        for run in runs:
+            handle = handles.get(run.id)
+            if handle is not None and handle in seen:
+                self._known.setdefault(run.id, _Known()).sighting = (handle, seen[handle])
+            self._workers.wake(run.id)
+
+    async def _poll(self, handles: set[Handle]) -> dict[Handle, Observation]:
+        """The launcher's look; whatever it fails to say is simply not known."""
+        try:
+            async with asyncio.timeout(self._pace.answer_s):
+                return dict(await self._launcher.poll(handles))
+        except Exception:
+            # A launcher promises not to raise; one that does is treated as an outage, never as "gone".
+            log.exception("poll failed", extra={"action": "poll_failed", "launcher": self._launcher.name})
+            return {}
+
+    # --- one run ------------------------------------------------------------------------------------------------
+
+    async def _work(self, run_id: str, bell: Bell) -> None:
+        try:
+            while True:
+                run, settled = await self._step(run_id)
+                if run.spec.launcher != self._launcher.name:
+                    return
+                if run.status.final and settled:
+                    await self._let_go(run)
+                    return
+                if settled:
+                    await bell.wait()
+        finally:
+            self._known.pop(run_id, None)
+
+    async def _step(self, run_id: str) -> tuple[Run, bool]:
+        """One step; the run after it, and whether everything at hand was taken in (else step again at once)."""
+        known = self._known.setdefault(run_id, _Known())
+        sighting, known.sighting = known.sighting, None
+        run = await self._store.load(run_id)
+        if run.spec.launcher != self._launcher.name:
+            return run, True
+        settled = await self._collect(run, known)
+        happenings = await self._what_was_said(run)
+        if sighting is not None and sighting[0] == run.handle:
+            happenings.append(Observed(sighting[1]))
+        if settled:
+            happenings.append(Tick())
+        run = await self._move(run, *happenings)
+        if run.status is Status.QUEUED and (run.retry_at is None or run.retry_at <= self._clock()):
+            run = await self._launch(run)
+        elif run.status in (Status.STARTING, Status.STOPPING) and run.handle is None:
+            run = await self._heal(run)
+        if run.status is Status.STOPPING and run.handle is not None:
+            await self._ask_to_stop(run.handle, known)
+        return run, settled
+
+    async def _move(self, run: Run, *happenings: Happening) -> Run:
+        """Let the happenings move the run and save it once; a stale save starts over with the run as it is now."""
+        while True:
+            moved = run
+            for happening in happenings:
+                moved = advance(moved, happening, self._clock(), self._rules)
+            if moved is run:
+                return run
+            try:
+                saved = await self._store.save(moved)
+            except StaleRunError:
+                run = await self._store.load(run.id)
+                continue
+            if saved.status is not run.status:
+                facts = {"run": run.id, "number": run.number, "status": saved.status.value, "reason": saved.reason}
+                log.info("run moved", extra={"action": "move", "was": run.status.value, **facts})
+            self._news.give(run.id)
+            return saved
+
+    # --- events -------------------------------------------------------------------------------------------------
+
+    async def _collect(self, run: Run, known: _Known) -> bool:
+        """Bring what the spool has into the store; False where there may be more at once."""
+        if self._spool is None or run.attempt == 0:
+            return True
+        if known.fetched is None or known.fetched[0] != run.attempt:
+            known.fetched = (run.attempt, await self._store.last_event(run.id, run.attempt))
+        for _ in range(FETCHES_A_STEP):
+            events = await self._spool.fetch(run, known.fetched[1])
+            if not events:
+                return True
+            await self._keep_artifacts(self._spool, run, events)
+            await self._store.append(run.id, run.attempt, events)
+            known.fetched = (run.attempt, events[-1].n)
+            self._news.give(run.id)
+        return False
+
+    async def _keep_artifacts(self, spool: SpoolSource, run: Run, events: Sequence[Event]) -> None:
+        """A file is in the store before the event that names it."""
+        for event in events:
+            if event.kind != "artifact" or event.body.get("stored") is None:
+                continue
+            content = await spool.artifact(run, event.body["stored"])
+            if content is None:
+                continue
+            try:
+                await self._store.put_blob(run.id, artifact_blob(event), content)
+            except ClusterBotError as error:
+                log.warning("artifact left out: %s", error, extra={"action": "artifact_refused", "run": run.id})
+
+    async def _what_was_said(self, run: Run) -> list[Happening]:
+        if run.attempt == 0:
+            return []
+        events = await self._store.events(run.id, run.attempt, run.applied, kinds=STATE_KINDS)
+        return [said(event) for event in events]
+
+    # --- deeds --------------------------------------------------------------------------------------------------
+
+    async def _launch(self, run: Run) -> Run:
+        run = await self._move(run, LaunchWished())
+        if run.status is not Status.STARTING:
+            return run
+        return await self._start(run)
+
+    async def _start(self, run: Run) -> Run:
+        try:
+            async with asyncio.timeout(self._pace.answer_s):
+                handle = await self._launcher.start(run)
+        except LaunchRefusedError as refusal:
+            log.warning("launch refused: %s", refusal, extra={"action": "launch_refused", "run": run.id})
+            return await self._move(run, LaunchRefused(refusal.detail, refusal.again))
+        except Exception:
+            # Nobody knows whether it took effect; the next step asks `find`, and nothing is repeated before.
+            log.exception("launch uncertain", extra={"action": "launch_uncertain", "run": run.id})
+            return run
+        return await self._move(run, LaunchAccepted(handle))
+
+    async def _heal(self, run: Run) -> Run:
+        """The wish to launch is on record and the handle is not: find out which half happened."""
+        try:
+            async with asyncio.timeout(self._pace.answer_s):
+                found = await self._launcher.find(run)
+        except Exception:
+            # As with `poll`: a launcher that cannot be asked has said nothing.
+            log.exception("find failed", extra={"action": "find_failed", "run": run.id})
+            return run
+        if isinstance(found, Handle):
+            return await self._move(run, LaunchAccepted(found))
+        if found is Unknowable.NOW:
+            return run
+        if found is Unknowable.EVER and not self._launcher.claims:
+            return await self._move(run, LaunchUnknowable())
+        if run.status is Status.STOPPING:
+            # Either nothing was launched, or the claim will refuse a run whose stop is wished.
+            return await self._move(run, LaunchRefused("", again=False))
+        return await self._start(run)
+
+    async def _ask_to_stop(self, handle: Handle, known: _Known) -> None:
+        now = self._clock()
+        if known.stop_asked_at is not None and now - known.stop_asked_at < self._pace.stop_again_s:
+            return
+        known.stop_asked_at = now
+        async with asyncio.timeout(self._pace.answer_s):
+            await self._launcher.stop(handle)
+
+    async def _let_go(self, run: Run) -> None:
+        if self._spool is not None and run.attempt > 0:
+            await self._spool.discard(run)
+
+
+def artifact_blob(event: Event) -> str:
+    """The name under which the store keeps the file of an artifact event: two files may share theirs."""
+    return f"artifact/{event.n}/{event.body['name']}"
+
+
+def said(event: Event) -> Said:
+    """What a hello, phase or outcome event means to the run."""
+    if event.kind == "hello":
+        gpu, isolation = event.body.get("gpu"), event.body.get("isolation")
+        return Said(event.n, machine=Machine(str(event.body["machine"]), gpu, isolation))
+    if event.kind == "phase":
+        return Said(event.n, phase=str(event.body["phase"]))
+    return Said(event.n, outcome=event.outcome)

@@ -1,0 +1,185 @@
+"""The relay: reads runs' events and writes them to their feeds, in order, remembering its place.
+
+Level-triggered like the follower. A feed made anew (after a restart, or after a failed write) is told all lines from
+the first; it knows from its place what it has shown, so there is one way to begin and it is used every day.
+The first line is shown at once, then at most one write a second per feed; the end waits for nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from cluster_bot.log import get_logger
+from cluster_bot.runs.ports import Attachment, FeedGoneError, Gap, Hints, Memory, Place, RunFeed, Store
+from cluster_bot.runs.run import Run
+from cluster_bot.scheduling.follower import artifact_blob
+from cluster_bot.scheduling.lines import Lines
+from cluster_bot.scheduling.workers import Bell, Workers
+from cluster_runner.wire import Event
+
+log = get_logger(__name__)
+
+SHOWN_KINDS = ("log", "gap")
+EVENTS_A_READ = 500
+
+FeedMaker = Callable[[Run, Memory], RunFeed]
+
+
+class StoredMemory:
+    """A feed's place, kept in the store."""
+
+    def __init__(self, store: Store, run_id: str, place: Place) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._place = place
+
+    @property
+    def place(self) -> Place:
+        """The place as last saved."""
+        return self._place
+
+    async def save(self, place: Place) -> None:
+        """Durable when it returns."""
+        if place != self._place:
+            await self._store.save_place(self._run_id, place)
+            self._place = place
+
+
+class Relay:
+    """Serves every feed that is not closed, each in a worker of its own."""
+
+    def __init__(
+        self,
+        store: Store,
+        make_feed: FeedMaker,
+        *,
+        news: Hints,
+        pace_s: float = 1.0,
+        look_again_s: float = 5.0,
+    ) -> None:
+        self._store = store
+        self._news = news
+        self._make_feed = make_feed
+        self._pace_s = pace_s
+        self._look_again_s = look_again_s
+        self._workers = Workers("relay", self._work)
+
+    async def run(self) -> None:
+        """Relay until cancelled."""
+        bell = Bell()
+        async with asyncio.TaskGroup() as group:
+            self._workers.attach(group)
+            self._news.listen(self._workers.wake)
+            while True:
+                await self._look_at_all()
+                await bell.wait(self._look_again_s)
+
+    async def _look_at_all(self) -> None:
+        try:
+            for run_id in await self._store.open_feeds():
+                self._workers.wake(run_id)
+        except Exception:
+            # The border of the loop, as in the follower.
+            log.exception("look failed", extra={"action": "look_failed", "launcher": "relay"})
+
+    async def _work(self, run_id: str, bell: Bell) -> None:
+        place = await self._store.place(run_id)
+        if place.closed:
+            return
+        memory = StoredMemory(self._store, run_id, place)
+        feed = self._make_feed(await self._store.load(run_id), memory)
+        try:
+            await _Service(self._store, feed, run_id, bell, self._pace_s).serve()
+        except FeedGoneError as gone:
+            log.warning("feed is gone: %s", gone, extra={"action": "feed_gone", "run": run_id})
+            await memory.save(replace(memory.place, closed=True))
+
+
+class _Service:
+    """One feed, from its opening to its verdict."""
+
+    def __init__(self, store: Store, feed: RunFeed, run_id: str, bell: Bell, pace_s: float) -> None:
+        self._store = store
+        self._feed = feed
+        self._run_id = run_id
+        self._bell = bell
+        self._pace_s = pace_s
+        self._lines = Lines()
+        self._read = (0, 0)  # attempt, last event read
+        self._next_write_at = 0.0
+        self._behind = False
+
+    async def serve(self) -> None:
+        run = await self._store.load(self._run_id)
+        await self._feed.open(run)
+        while True:
+            run = await self._store.load(self._run_id)
+            # Read after the load: of a final run these are all events it will ever show.
+            dirty = await self._take_events(run)
+            if run.status.final:
+                await self._finish(run)
+                return
+            await self._feed.show(run)
+            wait_s = await self._flush(run) if dirty or self._behind else None
+            await self._bell.wait(wait_s)
+
+    async def _flush(self, run: Run) -> float | None:
+        """Write unless it is too soon after the last write; how long to wait until then."""
+        now = time.monotonic()
+        self._behind = now < self._next_write_at
+        if self._behind:
+            return self._next_write_at - now
+        await self._feed.flush(run)
+        self._next_write_at = time.monotonic() + self._pace_s
+        return None
+
+    async def _take_events(self, run: Run) -> bool:
+        """Hand the feed what is new; whether anything was."""
+        if run.attempt != self._read[0]:
+            self._read = (run.attempt, 0)
+        dirty = False
+        while run.attempt > 0:
+            events = await self._store.events(
+                run.id, run.attempt, self._read[1], kinds=SHOWN_KINDS, limit=EVENTS_A_READ
+            )
+            if not events:
+                break
+            shown: list[str | Gap] = []
+            for event in events:
+                shown += self._shown(event)
+            self._read = (run.attempt, events[-1].n)
+            await self._feed.append(shown, partial=self._lines.partial)
+            dirty = True
+        return dirty
+
+    def _shown(self, event: Event) -> list[str | Gap]:
+        if event.kind == "gap":
+            return [*self._lines.end(), Gap(int(event.body["lines"]), int(event.body["bytes"]))]
+        return list(self._lines.take(str(event.body["stream"]), str(event.body["text"])))
+
+    async def _finish(self, run: Run) -> None:
+        await self._feed.append(list(self._lines.end()), partial="")
+        await self._feed.flush(run)
+        files = await self._files(run)
+        if self._feed.abridged:
+            files.insert(0, await self._whole_log(run))
+        await self._feed.close(run, files, last_error=self._lines.last_error)
+
+    async def _files(self, run: Run) -> list[Attachment]:
+        files = []
+        for event in await self._store.events(run.id, run.attempt, 0, kinds=("artifact",)) if run.attempt else []:
+            content = await self._store.blob(run.id, artifact_blob(event))
+            if content is not None:
+                files.append(Attachment(str(event.body["name"]), content))
+        return files
+
+    async def _whole_log(self, run: Run) -> Attachment:
+        """All that was kept of the output, raw but for its encoding."""
+        parts: list[str] = []
+        after = 0
+        while events := await self._store.events(run.id, run.attempt, after, kinds=SHOWN_KINDS, limit=EVENTS_A_READ):
+            after = events[-1].n
+            for event in events:
+                parts.append(str(event.body["text"]) if event.kind == "log" else "\n[…]\n")
+        return Attachment("log.txt", "".join(parts).encode("utf-8", "replace"))

@@ -1,0 +1,94 @@
+"""What front ends may ask for: submit a run, cancel one, see what is there.
+
+Called by the commands; it writes wishes into the store and hints at them, and never talks to a launcher about a run:
+moving runs forward is the follower's.
+"""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from cluster_bot.errors import StaleRunError
+from cluster_bot.log import get_logger
+from cluster_bot.runs.advance import StopWished, advance
+from cluster_bot.runs.ports import GpuOffer, Hints, Launcher, Store, Submission
+from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.rules import Limits, Rules
+from cluster_bot.runs.run import Member, Reason, Run
+
+log = get_logger(__name__)
+
+
+class Scheduler:
+    """The face of the house for front ends. Raises UserError for whatever a member can mend."""
+
+    def __init__(
+        self,
+        store: Store,
+        launchers: Collection[Launcher],
+        *,
+        wishes: Hints,
+        news: Hints,
+        limits: Limits,
+        rules: Rules,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._hints = (wishes, news)
+        self._launchers = {launcher.name: launcher for launcher in launchers}
+        self._limits = limits
+        self._rules = rules
+        self._clock = clock
+
+    @property
+    def launchers(self) -> Sequence[str]:
+        """Names of the launchers that are switched on."""
+        return tuple(self._launchers)
+
+    async def submit(self, submission: Submission) -> Run:
+        """Admit a run; from the return on it survives anything. The same request again returns the same run."""
+        if submission.spec.launcher not in self._launchers:
+            raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher=submission.spec.launcher)
+        admission = await self._store.admit(submission, self._limits, self._clock())
+        run = admission.run
+        log.info(
+            "run admitted", extra={"action": "admit", "run": run.id, "number": run.number, "fresh": admission.fresh}
+        )
+        self._hint(run)
+        return run
+
+    async def cancel(self, number: int, by: Member, *, admin: bool) -> Run:
+        """Wish run #number to end; returns it as it then stands. Only its owner and admins may."""
+        run = await self._store.by_number(number)
+        if run is None:
+            raise refuse(Refusal.UNKNOWN_RUN, number=number)
+        if run.owner.id != by.id and not admin:
+            raise refuse(Refusal.NOT_YOURS, number=number)
+        reason = Reason.CANCELLED_BY_USER if run.owner.id == by.id else Reason.CANCELLED_BY_ADMIN
+        while True:
+            if run.status.final:
+                raise refuse(Refusal.ALREADY_OVER, number=number)
+            wished = advance(run, StopWished(reason, by.name), self._clock(), self._rules)
+            if wished is run:
+                return run
+            try:
+                run = await self._store.save(wished)
+                break
+            except StaleRunError:
+                # The follower moved it meanwhile; wish again of the run as it is now.
+                run = await self._store.load(run.id)
+        log.info("stop wished", extra={"action": "cancel", "run": run.id, "reason": reason.value})
+        self._hint(run)
+        return run
+
+    def _hint(self, run: Run) -> None:
+        for hints in self._hints:
+            hints.give(run.id)
+
+    async def live_runs(self, member: Member | None) -> list[Run]:
+        """Unfinished runs, newest first: a member's, or everybody's where `member` is None."""
+        runs = await self._store.unfinished()
+        return [run for run in reversed(runs) if member is None or run.owner.id == member.id]
+
+    async def offers(self) -> dict[str, Sequence[GpuOffer]]:
+        """What each launcher has on offer now."""
+        return {name: await launcher.availability() for name, launcher in self._launchers.items()}
