@@ -31,9 +31,9 @@ log = get_logger(__name__)
 class BotOptions:
     """Where the bot may be used, its clocks, and whether it is the staging one."""
 
+    time_limits: TimeLimits
     guilds: Collection[int] = ()
     users: Collection[int] = ()
-    time_limits: TimeLimits = TimeLimits(300, 3600)
     staging: bool = False
 
 
@@ -127,3 +127,23 @@ async def point_at(api_url: str) -> None:
         raise StartupError(f"No Discord answers at {api_url}; check DISCORD_API_URL.") from error
     discord.http.Route.BASE = api_url
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway
+
+
+async def log_in(client: discord.Client, token: str) -> str:
+    """Log in without connecting yet; the name Discord knows the bot by. Raises StartupError with one sentence."""
+    try:
+        await client.login(token)
+    except discord.LoginFailure:
+        raise StartupError(
+            "Discord refuses the token; copy it anew from the Bot page of the developer portal."
+        ) from None
+    except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+        log.debug("login failed", exc_info=error)
+        raise StartupError("Discord can't be reached; check the network, or DISCORD_API_URL, and try again.") from None
+    return str(client.user)
+
+
+async def identity(token: str) -> str:
+    """The name behind a token, for `cluster-bot check`. Raises StartupError."""
+    async with discord.Client(intents=discord.Intents.none()) as client:
+        return await log_in(client, token)

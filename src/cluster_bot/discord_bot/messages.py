@@ -149,6 +149,17 @@ def verdict_status(text: str) -> Status | None:
     return None
 
 
+def is_our_failure(text: str) -> bool:
+    """Whether a verdict message blames the machine or the launcher, not the program."""
+    ours = (Reason.SETUP_ERROR, Reason.LAUNCHER_REFUSED)
+    return any(REASONS[reason].removeprefix("{launcher} ") in text for reason in ours)
+
+
+def is_opened(text: str) -> bool:
+    """Whether a private answer says that a run's place was made."""
+    return re.fullmatch(r"Run #\d+ is here: <#\d+>", text) is not None
+
+
 def gap(left_out: Gap) -> str:
     """The line that stands for a flood's middle."""
     return f"… {left_out.lines:,} lines ({size(left_out.bytes)}) were left out here …"

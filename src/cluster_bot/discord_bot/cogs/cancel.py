@@ -1,5 +1,7 @@
 """`/cancel` and the Cancel button: two ways to wish the same thing."""
 
+from typing import cast
+
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -44,7 +46,8 @@ class Cancel(commands.Cog):
         """Answer Cancel buttons, those of earlier lives of the bot too."""
         if interaction.type is not discord.InteractionType.component:
             return
-        number = cancelled_number(str((interaction.data or {}).get("custom_id", "")))
+        data = cast(dict[str, object], interaction.data or {})
+        number = cancelled_number(str(data.get("custom_id", "")))
         if number is None:
             return
         try:

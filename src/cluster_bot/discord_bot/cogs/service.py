@@ -27,10 +27,7 @@ class Service(commands.Cog):
         """Answer with the latency and what is under way."""
         live = len(await self._scheduler.live_runs(None))
         launchers = ", ".join(self._scheduler.launchers) or "none"
-        latency_s = self._latency_s()
-        text = messages.PONG.format(
-            latency_ms=1000 * latency_s if latency_s == latency_s else 0.0, live=live, launchers=launchers
-        )
+        text = messages.PONG.format(latency_ms=1000 * self._latency_s(), live=live, launchers=launchers)
         await interaction.response.send_message(text, ephemeral=True)
 
     @app_commands.command(name="resync", description="Register the bot's commands anew (for admins)")

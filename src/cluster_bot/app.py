@@ -1,0 +1,151 @@
+"""The composition root: the only file that knows everyone.
+
+`open_parts` opens what holds state, `run_bot` puts the rest around it and runs until cancelled. They are apart so
+that whoever composes differently (a test, another front end) can put its own store or launcher between the two.
+Clean-up unwinds last in, first out. Runs under way are not touched by a stop: they go on, and are found again.
+"""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
+from cluster_bot.discord_bot.intake import TimeLimits
+from cluster_bot.discord_bot.thread_feed import ThreadFeed
+from cluster_bot.errors import StartupError
+from cluster_bot.hints import LocalHints
+from cluster_bot.log import get_logger
+from cluster_bot.runs.ports import Launcher, Memory, Store
+from cluster_bot.runs.rules import Limits, Rules
+from cluster_bot.runs.run import Run
+from cluster_bot.scheduling.budget import Budget
+from cluster_bot.scheduling.follower import Follower
+from cluster_bot.scheduling.relay import Relay
+from cluster_bot.scheduling.scheduler import Scheduler
+from cluster_bot.settings import Settings
+from cluster_bot.store import SqlStore
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What holds state: the store, and the launchers that are switched on."""
+
+    store: Store
+    launchers: list[Launcher]
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Open store and launchers, and close them at the end. Raises StartupError with one sentence."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_DataFolder(settings.data_dir))
+        store = await SqlStore.open(settings.database())
+        stack.push_async_callback(store.close)
+        launchers = _launchers(settings)
+        for launcher in launchers:
+            stack.push_async_callback(launcher.close)
+        yield Parts(store, launchers)
+
+
+def _launchers(settings: Settings) -> list[Launcher]:
+    """The launchers that are switched on, each imported only then."""
+    launchers: list[Launcher] = []
+    if settings.local_enabled:
+        from cluster_bot.launchers.local_process import LocalProcess
+
+        launchers.append(
+            LocalProcess(
+                settings.data_dir / "local",
+                python=settings.local_python,
+                cxx=settings.local_cxx,
+                nvcc=settings.local_nvcc,
+                same_user=settings.local_same_user,
+                memory_limit_mb=settings.local_memory_limit_mb,
+            )
+        )
+    return launchers
+
+
+def bot_options(settings: Settings, *, debug: bool) -> tuple[str, BotOptions]:
+    """The token to log in with and the bot's options; staging's where `debug`. Raises StartupError."""
+    limits = TimeLimits(min(settings.time_limit_s, settings.max_time_limit_s), settings.max_time_limit_s)
+    if not debug:
+        if settings.discord_token is None:
+            raise StartupError("DISCORD_TOKEN is not set; put the bot's token into .env (.env.example says where).")
+        options = BotOptions(limits, settings.discord_guilds, settings.discord_users)
+        return settings.discord_token.get_secret_value(), options
+    if settings.discord_debug_token is None or settings.discord_debug_cluster_staging_id is None:
+        raise StartupError(
+            "--debug needs DISCORD_DEBUG_TOKEN and DISCORD_DEBUG_CLUSTER_STAGING_ID; put both into .env."
+        )
+    guilds = frozenset({settings.discord_debug_cluster_staging_id})
+    return settings.discord_debug_token.get_secret_value(), BotOptions(
+        limits, guilds, settings.discord_users, staging=True
+    )
+
+
+def build_rules(settings: Settings) -> tuple[Rules, Limits]:
+    """The clocks and limits that the settings ask for."""
+    rules = Rules(queue_limit_s=settings.queue_limit_s, outcome_grace_s=settings.outcome_grace_s)
+    return rules, Limits(settings.live_runs_per_member, settings.live_runs_in_all)
+
+
+async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> None:
+    """Log in and work until cancelled. Raises StartupError where the login fails."""
+    token, options = bot_options(settings, debug=debug)
+    rules, limits = build_rules(settings)
+    wishes, news = LocalHints(), LocalHints()
+    scheduler = Scheduler(parts.store, parts.launchers, wishes=wishes, news=news, limits=limits, rules=rules)
+    budget = Budget(settings.discord_writes_per_s)
+    if settings.discord_api_url is not None:
+        await point_at(settings.discord_api_url)
+    async with ClusterBot(scheduler, options) as bot:
+
+        def make_feed(run: Run, memory: Memory) -> ThreadFeed:
+            return ThreadFeed(bot, run, memory, budget)
+
+        relay = Relay(parts.store, make_feed, news=news)
+        followers = [Follower(launcher, parts.store, rules, wishes=wishes, news=news) for launcher in parts.launchers]
+        await log_in(bot, token)
+        async with asyncio.TaskGroup() as group:
+            for follower, launcher in zip(followers, parts.launchers, strict=True):
+                group.create_task(follower.run(), name=f"follower-{launcher.name}")
+            group.create_task(relay.run(), name="relay")
+            group.create_task(bot.connect(reconnect=True), name="gateway")
+
+
+async def serve(settings: Settings, *, debug: bool = False) -> None:
+    """The whole bot, until cancelled."""
+    async with open_parts(settings) as parts:
+        await run_bot(settings, parts, debug=debug)
+
+
+class _DataFolder:
+    """The data folder, made where missing, and locked: two bots on one folder would each answer everything."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self._path / "bot.lock").open("w")
+        except OSError as error:
+            raise StartupError(
+                f"The data folder {self._path} can't be used ({error.strerror}); set DATA_DIR."
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise StartupError(
+                f"Another bot is using the data folder {self._path}; stop it, or set DATA_DIR."
+            ) from None
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()

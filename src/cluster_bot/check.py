@@ -1,0 +1,67 @@
+"""`cluster-bot check`: tries every setting for real, one line each, before anybody depends on it.
+
+Called by the command line only. Each check is independent: a failing one hides no other.
+"""
+
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+
+from rich.console import Console
+from rich.markup import escape
+
+from cluster_bot.app import bot_options
+from cluster_bot.discord_bot.bot import identity, point_at
+from cluster_bot.errors import StartupError
+from cluster_bot.settings import Settings
+from cluster_bot.store import SqlStore
+
+
+async def check_all(*, debug: bool) -> bool:
+    """Print the result of every check; whether all that matter are good."""
+    console = Console(highlight=False)
+    settings = Settings.read()
+    checks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
+        ("Database", lambda: _database(settings)),
+        ("Discord", lambda: _discord(settings, debug=debug)),
+        ("Local launcher", lambda: _local(settings)),
+    ]
+    good = True
+    for name, check in checks:
+        try:
+            console.print(f"[green]✓[/] {name}: {escape(await check())}")
+        except StartupError as error:
+            good = False
+            console.print(f"[red]✗[/] {name}: {escape(str(error))}")
+    return good
+
+
+async def _database(settings: Settings) -> str:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = await SqlStore.open(settings.database())
+    try:
+        live = await store.unfinished()
+    finally:
+        await store.close()
+    return f"opened and up to date, {len(live)} run(s) under way"
+
+
+async def _discord(settings: Settings, *, debug: bool) -> str:
+    token, options = bot_options(settings, debug=debug)
+    if settings.discord_api_url is not None:
+        await point_at(settings.discord_api_url)
+    name = await identity(token)
+    where = f"{len(options.guilds)} server(s) allowed" if options.guilds else "every server it is invited to"
+    return f"logged in as {name}; {where}"
+
+
+async def _local(settings: Settings) -> str:
+    if not settings.local_enabled:
+        return "switched off (LOCAL_ENABLED)"
+    python = settings.local_python or sys.executable
+    if shutil.which(python) is None:
+        raise StartupError(f"{python} is not an interpreter; set LOCAL_PYTHON to one.")
+    found = [tool for tool in (settings.local_cxx, settings.local_nvcc) if shutil.which(tool)]
+    missing = [tool for tool in (settings.local_cxx, settings.local_nvcc) if not shutil.which(tool)]
+    extra = f"; not found: {', '.join(missing)}" if missing else ""
+    return f"Python programs with {python}; compilers: {', '.join(found) or 'none'}{extra}"

@@ -1,0 +1,91 @@
+"""The command line: `cluster-bot up`, `demo`, `check`. A failure to start ends with one sentence and exit code 2."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cluster_bot.errors import StartupError
+from cluster_bot.log import set_up_logging
+from cluster_bot.settings import Settings
+
+cli = typer.Typer(
+    name="cluster-bot",
+    help="A Discord bot that runs GPU kernels and streams their output into a thread.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Be the staging bot: DISCORD_DEBUG_TOKEN, one server.")]
+
+
+@cli.command()
+def up(debug: Debug = False) -> None:
+    """Run the bot until SIGTERM or Ctrl+C; runs under way go on and are found again."""
+    from cluster_bot.app import serve
+
+    settings = Settings.read()
+    secrets = [one.get_secret_value() for one in (settings.discord_token, settings.discord_debug_token) if one]
+    set_up_logging(settings.log_level, secrets)
+    _run_until_told(serve(settings, debug=debug))
+
+
+@cli.command()
+def check(debug: Debug = False) -> None:
+    """Try every setting for real, and say what to do about each that does not work."""
+    from cluster_bot.check import check_all
+
+    raise typer.Exit(0 if asyncio.run(check_all(debug=debug)) else 1)
+
+
+@cli.command()
+def demo(
+    once: Annotated[
+        Path | None, typer.Option("--once", metavar="FILE", help="Run one program, show its thread, and end.")
+    ] = None,
+    launcher: Annotated[str, typer.Option(help="Which launcher runs it.")] = "local",
+    arguments: Annotated[str, typer.Option(help="Arguments for the program.")] = "",
+    time_limit: Annotated[int | None, typer.Option(help="Seconds the program may take.", min=1)] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per message and edit, and nothing else.")
+    ] = False,
+    save: Annotated[Path | None, typer.Option(metavar="DIR", help="Save the files the bot attaches there.")] = None,
+    programs_python: Annotated[
+        Path | None, typer.Option(help="The interpreter for Python programs; this one by default.")
+    ] = None,
+) -> None:
+    """The whole of it on this machine: a Discord of its own, the bot, and you as a member."""
+    from cluster_bot.demo import DemoOptions, run_demo
+
+    options = DemoOptions(once, launcher, arguments, time_limit, as_json, save, programs_python)
+    raise typer.Exit(asyncio.run(run_demo(options)))
+
+
+def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work`; SIGTERM and SIGINT cancel it, and being cancelled is a good end."""
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            await work
+        except asyncio.CancelledError:
+            return
+
+    asyncio.run(main())
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        cli()
+    except StartupError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,115 @@
+"""What the demo shows: the channel and its threads as a person would read them, or as JSON.
+
+Called by `world`. An edit that adds lines to a log message prints just those lines, so that a terminal reads like the
+thread does.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from cluster_sandbox.discord import DiscordServer, MessageEvent
+
+_BLOCK = re.compile(r"```\n(.*)\n```", re.DOTALL)
+_TIMESTAMP = re.compile(r"(?: · )?since <t:\d+:R>")
+
+
+class Screen:
+    """Prints events; with `save`, keeps the files the bot attaches in that folder."""
+
+    def __init__(self, server: DiscordServer, *, as_json: bool, save: Path | None) -> None:
+        self._server = server
+        self._as_json = as_json
+        self._save = save
+        self._texts: dict[int, str] = {}
+        self._open_line = False
+
+    def say(self, text: str) -> None:
+        """A line that is not a message of the bot; on stderr where stdout is JSON."""
+        self._end_line()
+        print(text, file=sys.stderr if self._as_json else sys.stdout, flush=True)
+
+    def show(self, event: MessageEvent) -> None:
+        """Show one thing that became visible."""
+        if self._as_json:
+            print(json.dumps(self._as_object(event), ensure_ascii=False), flush=True)
+        elif event.event == "thread":
+            self.say(f"┌ thread: {event.content}")
+        elif event.author_id == self._server.bot_user_id and not event.loading:
+            self._show_text(event)
+        if event.event == "create":
+            self._show_files(event)
+
+    def end(self) -> None:
+        """Finish the line that stands open."""
+        self._end_line()
+
+    def _as_object(self, event: MessageEvent) -> dict[str, Any]:
+        return {
+            "time": event.time,
+            "event": event.event,
+            "channel": str(event.channel_id),
+            "message": str(event.message_id),
+            "author": event.author,
+            "content": event.content,
+            "attachments": list(event.attachments),
+            "ephemeral": event.ephemeral,
+        }
+
+    def _show_text(self, event: MessageEvent) -> None:
+        before = self._texts.get(event.message_id, "")
+        block = _BLOCK.search(event.content)
+        if block is None:
+            self._texts[event.message_id] = text = _readable(event.content)
+            if text and text != before:
+                self._end_line()
+                label = "(to you alone) " if event.ephemeral else ""
+                self.say("\n".join(f"│ {label}{line}" for line in text.splitlines()))
+            return
+        self._texts[event.message_id] = text = block.group(1)
+        if not before:
+            self._end_line()
+        elif not text.startswith(before):
+            # The tail of a flood moved on, or an unfinished line was rewritten.
+            self._end_line()
+            before = _common_lines(before, text)
+        added = text[len(before) :]
+        if added:
+            sys.stdout.write(added if before else added.removeprefix("\n"))
+            sys.stdout.flush()
+            self._open_line = True
+
+    def _end_line(self) -> None:
+        if self._open_line:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            self._open_line = False
+
+    def _show_files(self, event: MessageEvent) -> None:
+        for index, name in enumerate(event.attachments):
+            content = self._server.attachment(event.message_id, index)
+            note = f"│ 📎 {name} ({len(content):,} bytes)"
+            if self._save is not None:
+                self._save.mkdir(parents=True, exist_ok=True)
+                (self._save / Path(name).name).write_bytes(content)
+                note += f", saved as {self._save / Path(name).name}"
+            if not self._as_json:
+                self.say(note)
+
+
+def _readable(text: str) -> str:
+    """Without Discord's markup."""
+    text = _TIMESTAMP.sub("", text)
+    text = re.sub(r"^-# ", "", text, flags=re.MULTILINE)
+    return re.sub(r"\\([\\*_~`|>#\[\]()<@:])", r"\1", text.replace("**", ""))
+
+
+def _common_lines(before: str, after: str) -> str:
+    """The lines that both begin with."""
+    same = 0
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    while same < min(len(old), len(new)) and old[same] == new[same]:
+        same += 1
+    return "".join(new[:same])

@@ -1,0 +1,207 @@
+"""The demo's world: a Discord on loopback, the real bot as a process of its own, and a member who acts.
+
+Called by `cluster-bot demo`. The exit code says who failed: 0 nobody, 1 the program (or what was asked for), 2 we.
+Everything lives in a folder that is gone afterwards.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster_bot.demo.screen import Screen
+from cluster_bot.discord_bot import messages
+from cluster_bot.errors import StartupError
+from cluster_bot.runs.run import Status
+from cluster_sandbox.discord import Acting, CommandError, DiscordServer, File, Interaction
+
+READY_S = 60.0
+END_S = 10.0
+MEMBER = "you"
+
+GOOD, PROGRAM_FAILED, WE_FAILED = 0, 1, 2
+_EXIT_CODES = {Status.SUCCEEDED: GOOD, Status.LOST: WE_FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the command line asked for; `once` is a program's file, None for a conversation."""
+
+    once: Path | None
+    launcher: str = "local"
+    arguments: str = ""
+    time_limit_s: int | None = None
+    as_json: bool = False
+    save: Path | None = None
+    programs_python: Path | None = None
+
+
+async def run_demo(options: DemoOptions) -> int:
+    """Run the demo to its end; the exit code. Raises StartupError where there is nothing to run."""
+    if options.once is not None and not options.once.is_file():
+        raise StartupError(f"There is no file {options.once}; name a program, such as examples/numpy_matmul.py.")
+    with tempfile.TemporaryDirectory(prefix="cluster-bot-demo-") as folder:
+        async with DiscordServer() as server, _bot(server, Path(folder), options) as bot:
+            demo = _Demo(server, bot, options)
+            return await (demo.converse() if options.once is None else demo.once(options.once))
+
+
+@asynccontextmanager
+async def _bot(server: DiscordServer, folder: Path, options: DemoOptions) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The bot as a user would start it, told by its environment alone; its log is shown where it fails."""
+    # Programs run as an unprivileged user must be able to pass through to their own folder.
+    folder.chmod(0o711)
+    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TZ")}
+    environment |= {
+        "DISCORD_TOKEN": server.bot_token,
+        "DISCORD_API_URL": server.api_url,
+        "DISCORD_GUILDS": str(server.guild_id),
+        "DATA_DIR": str(folder / "data"),
+        "LOCAL_ENABLED": "true",
+        "LOCAL_PYTHON": str((options.programs_python or Path(sys.executable)).absolute()),
+        "LOCAL_SAME_USER": "true",
+    }
+    log_path = folder / "bot.log"
+    with log_path.open("wb") as log:
+        bot = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cluster_bot", "up", cwd=folder, env=environment, stdout=log, stderr=log
+        )
+    try:
+        await _ready(server, bot)
+        yield bot
+        if bot.returncode is not None:
+            raise StartupError("The bot ended by itself.")
+    except StartupError as error:
+        tail = log_path.read_text("utf-8", "replace").strip().splitlines()[-15:]
+        raise StartupError("\n".join([str(error), "The end of its log:", *tail])) from None
+    finally:
+        if bot.returncode is None:
+            bot.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(END_S):
+                    await bot.wait()
+            except TimeoutError:
+                bot.kill()
+                await bot.wait()
+
+
+async def _ready(server: DiscordServer, bot: asyncio.subprocess.Process) -> None:
+    ready = asyncio.create_task(server.gateway.wait_ready(READY_S), name="bot-ready")
+    ended = asyncio.create_task(bot.wait(), name="bot-ended")
+    try:
+        await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done() or ready.exception() is not None:
+            raise StartupError("The bot did not come up.")
+    finally:
+        ready.cancel()
+        ended.cancel()
+
+
+class _Demo:
+    """One member in one channel, and a screen on which everything they would see appears."""
+
+    def __init__(self, server: DiscordServer, bot: asyncio.subprocess.Process, options: DemoOptions) -> None:
+        self._server = server
+        self._bot = bot
+        self._options = options
+        self._member: Acting = server.member(MEMBER)
+        self._channel = server.channel_id("general")
+        self._screen = Screen(server, as_json=options.as_json, save=options.save)
+
+    async def once(self, program: Path) -> int:
+        """Give `/run` with one file and follow its thread to the verdict."""
+        try:
+            asked = await self._give_run(program, self._options.launcher, self._options.arguments)
+        except CommandError as error:
+            raise StartupError(f"`/run {self._options.launcher}` can't be given: {error}") from None
+        work = {
+            asyncio.create_task(self._verdict(), name="verdict"),
+            asyncio.create_task(self._silence(asked), name="silence"),
+            asyncio.create_task(self._death(), name="bot-death"),
+        }
+        try:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for task in work:
+                task.cancel()
+
+    async def _give_run(self, program: Path, launcher: str, arguments: str) -> Interaction:
+        content = await asyncio.to_thread(program.read_bytes)
+        given: dict[str, object] = {"script": File(program.name, content)}
+        if arguments:
+            given["arguments"] = arguments
+        if self._options.time_limit_s is not None:
+            given["time_limit"] = self._options.time_limit_s
+        self._screen.say(f"{MEMBER}: /run {launcher} {program.name} {arguments}".rstrip())
+        return await self._member.command(f"run {launcher}", channel_id=self._channel, options=given)
+
+    async def _verdict(self) -> int:
+        """Show what happens until a verdict or a refusal; the exit code it means."""
+        async for event in self._server.watch():
+            self._screen.show(event)
+            if event.author_id != self._server.bot_user_id or not event.content:
+                continue
+            if event.ephemeral and not messages.is_opened(event.content):
+                return PROGRAM_FAILED
+            told = messages.verdict_status(event.content) if event.event == "create" else None
+            if told is not None:
+                self._screen.end()
+                return WE_FAILED if messages.is_our_failure(event.content) else _EXIT_CODES.get(told, PROGRAM_FAILED)
+        return WE_FAILED
+
+    async def _silence(self, asked: Interaction) -> int:
+        """Ends only where the bot does not react to the command in Discord's three seconds."""
+        await asked.acknowledged(READY_S)
+        if asked.failed is None:
+            await asyncio.get_running_loop().create_future()
+        self._screen.say(f"Discord: {asked.content}")
+        return WE_FAILED
+
+    async def _death(self) -> int:
+        await self._bot.wait()
+        raise StartupError("The bot ended by itself.")
+
+    async def converse(self) -> int:
+        """Read commands from the terminal until it ends; show everything that happens meanwhile."""
+        self._screen.say("Type /run local FILE [arguments], /cancel NUMBER, /ping, or /quit.")
+        screen = asyncio.create_task(self._show_all(), name="screen")
+        death = asyncio.create_task(self._death(), name="bot-death")
+        try:
+            while True:
+                line = asyncio.create_task(asyncio.to_thread(sys.stdin.readline), name="typed")
+                await asyncio.wait({line, death}, return_when=asyncio.FIRST_COMPLETED)
+                if death.done():
+                    death.result()
+                typed = line.result()
+                if not typed or typed.strip() == "/quit":
+                    return GOOD
+                await self._typed(typed.split())
+        finally:
+            screen.cancel()
+            death.cancel()
+
+    async def _show_all(self) -> None:
+        async for event in self._server.watch():
+            self._screen.show(event)
+
+    async def _typed(self, words: list[str]) -> None:
+        try:
+            match words:
+                case ["/run", launcher, path, *arguments]:
+                    await self._give_run(Path(path), launcher, " ".join(arguments))
+                case ["/cancel", number]:
+                    await self._member.command("cancel", channel_id=self._channel, options={"run": int(number)})
+                case ["/ping"]:
+                    await self._member.command("ping", channel_id=self._channel)
+                case []:
+                    pass
+                case _:
+                    self._screen.say("I know /run local FILE [arguments], /cancel NUMBER, /ping and /quit.")
+        except (CommandError, OSError, ValueError) as error:
+            self._screen.say(f"That can't be given: {error}")
