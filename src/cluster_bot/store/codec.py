@@ -1,0 +1,92 @@
+"""Between the domain's frozen objects and the columns of the tables.
+
+Used by `sql_store`. A column stands for what the database must find, count or guard; everything else of an object is
+one JSON document, so that a new field with a default needs no migration. What is read was written here: a row that
+cannot be understood is our failure and raises, it is never skipped.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from cluster_bot.runs.ports import Place
+from cluster_bot.runs.run import Run
+from cluster_runner.wire import Event
+
+# What has a column, or a table, of its own, and so is not in a run's document.
+_APART = ("id", "number", "status", "attempt", "version", "created_at", "finished_at", "spec")
+
+_RUN = TypeAdapter(Run)
+
+
+def run_values(run: Run) -> dict[str, Any]:
+    """The columns of `runs` that a save writes."""
+    return {
+        "status": run.status.value,
+        "attempt": run.attempt,
+        "version": run.version,
+        "finished_at": run.finished_at,
+        "document": _dumps({name: value for name, value in _plain(run).items() if name not in _APART}),
+    }
+
+
+def first_values(run: Run) -> dict[str, Any]:
+    """The columns of `runs` that admission writes, once or for the first time; the number is the database's to give."""
+    return {
+        **run_values(run),
+        "id": run.id,
+        "origin_key": run.origin.key,
+        "owner_id": run.owner.id,
+        "launcher": run.spec.launcher,
+        "created_at": run.created_at,
+    }
+
+
+def spec_text(run: Run) -> str:
+    """The document of `specs`."""
+    return _dumps(_plain(run.spec))
+
+
+def run_of(row: Mapping[str, Any], spec: str) -> Run:
+    """The run of a row of `runs` and its document of `specs`."""
+    columns = {name: row[name] for name in _APART if name != "spec"}
+    return _RUN.validate_python({**json.loads(row["document"]), **columns, "spec": json.loads(spec)})
+
+
+def event_values(event: Event) -> dict[str, Any]:
+    """The columns of `events`, less those that say whose event it is."""
+    return {"number": event.n, "at": event.t, "kind": event.kind, "body": json.dumps(dict(event.body))}
+
+
+def event_of(row: Mapping[str, Any]) -> Event:
+    """The event of a row of `events`."""
+    return Event(n=row["number"], t=row["at"], kind=row["kind"], body=json.loads(row["body"]))
+
+
+def place_text(place: Place) -> str:
+    """The document of `feeds`."""
+    return json.dumps({"state": dict(place.state), "shown_version": place.shown_version})
+
+
+def place_of(text: str, closed: bool) -> Place:
+    """The place of a row of `feeds`."""
+    document = json.loads(text)
+    return Place(state=document["state"], shown_version=document["shown_version"], closed=closed)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return value
+
+
+def _dumps(value: Any) -> str:
+    # A scheduler's error may quote a file name with a lone surrogate, which is no text to pydantic nor to anybody
+    # else: it becomes "?". Then back to ASCII, since a document may hold a NUL and PostgreSQL keeps none.
+    text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(json.loads(text))

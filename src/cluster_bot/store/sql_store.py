@@ -1,0 +1,252 @@
+"""The store on a SQL database: every promise of the `Store` port, one short transaction each.
+
+Opened and closed by the composition root, called by everything that moves or shows a run. It holds no truth of its
+own, so any number of processes may open the same database. What is special about a database stands in `dialects`.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any, Self
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Select, bindparam, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError
+from cluster_bot.runs.ports import Admission, Place, Submission
+from cluster_bot.runs.rules import Limits
+from cluster_bot.runs.run import Run, Status
+from cluster_bot.store import codec
+from cluster_bot.store.dialects import Dialect, dialect_of
+from cluster_bot.store.schema import bring_up_to_date
+from cluster_bot.store.tables import blobs, events, feeds, runs, specs
+from cluster_bot.store.writer import Writer
+from cluster_runner.wire import Event
+
+_LIVE = [status.value for status in Status if not status.final]
+_RUNS = select(runs, specs.c.document.label("spec")).join_from(runs, specs, specs.c.run_id == runs.c.id)
+# Beyond so many runs the oldest is forgotten, and its last event is counted from the first again.
+_REMEMBERED_RUNS = 1000
+
+
+class BlobTooLargeError(ClusterBotError):
+    """A file, or a run's files together, would be larger than the store keeps; nothing was stored."""
+
+
+class SqlStore:
+    """The `Store` port on the database at a SQLAlchemy URL; `open` makes one.
+
+    Every write is committed, and on disk, when it returns. A write that was begun goes on when its caller is cancelled:
+    a cancelled caller does not know whether it took place, exactly as after a crash.
+    """
+
+    def __init__(self, dialect: Dialect, *, blob_bytes: int, run_blob_bytes: int) -> None:
+        self._dialect = dialect
+        self._writer = Writer(dialect.writer())
+        self._readers = dialect.readers()
+        self._blob_bytes = blob_bytes
+        self._run_blob_bytes = run_blob_bytes
+        self._without_gap: dict[tuple[str, int], int] = {}
+        self._append = self._append_statement()
+
+    @classmethod
+    async def open(cls, url: str, *, blob_bytes: int = 10 * 2**20, run_blob_bytes: int = 32 * 2**20) -> Self:
+        """The store at `url`, its tables brought up to date; raises StartupError with one sentence.
+
+        `blob_bytes` bounds one blob, `run_blob_bytes` all blobs of one run together.
+        """
+        dialect = dialect_of(url)
+        await asyncio.to_thread(bring_up_to_date, dialect)
+        return cls(dialect, blob_bytes=blob_bytes, run_blob_bytes=run_blob_bytes)
+
+    async def close(self) -> None:
+        """Let go of the database, after the writes under way."""
+        await self._writer.close()
+        await self._readers.dispose()
+
+    # --- runs ---------------------------------------------------------------------------------------------------
+
+    async def admit(self, submission: Submission, limits: Limits, now: float) -> Admission:
+        """Check `limits` and insert, serialised over all processes; the same `origin.key` again finds its run."""
+
+        async def work(connection: AsyncConnection) -> Admission:
+            await self._dialect.one_at_a_time(connection)
+            known = await _runs(connection, _RUNS.where(runs.c.origin_key == submission.origin.key))
+            if known:
+                return Admission(known[0], fresh=False)
+            limits.check(*await _live(connection, submission.owner.id))
+            return Admission(await _insert(connection, submission, now), fresh=True)
+
+        return await self._writer.transaction(work)
+
+    async def load(self, run_id: str) -> Run:
+        """The run; raises UnknownRunError."""
+        found = await self._read_runs(_RUNS.where(runs.c.id == run_id))
+        if not found:
+            raise UnknownRunError(run_id)
+        return found[0]
+
+    async def by_number(self, number: int) -> Run | None:
+        """The run people call #number."""
+        # People can type more digits than a column holds.
+        found = await self._read_runs(_RUNS.where(runs.c.number == number)) if 0 < number < 2**31 else []
+        return found[0] if found else None
+
+    async def save(self, run: Run) -> Run:
+        """Store `run` if its version is still the stored one, and return it with the next; else StaleRunError."""
+        saved = replace(run, version=run.version + 1)
+        guarded = update(runs).where(runs.c.id == run.id, runs.c.version == run.version)
+
+        async def work(connection: AsyncConnection) -> None:
+            # The version is compared by the statement that writes: nobody can come in between.
+            result = await connection.execute(guarded.values(codec.run_values(saved)))
+            if result.rowcount != 1:
+                raise StaleRunError(run.id)
+
+        await self._writer.transaction(work)
+        return saved
+
+    async def unfinished(self, launcher: str | None = None) -> list[Run]:
+        """Runs without a final status, oldest first."""
+        query = _RUNS.where(runs.c.status.in_(_LIVE)).order_by(runs.c.number)
+        return await self._read_runs(query if launcher is None else query.where(runs.c.launcher == launcher))
+
+    async def of_member(self, member_id: str, limit: int) -> list[Run]:
+        """A member's runs, newest first."""
+        query = _RUNS.where(runs.c.owner_id == member_id).order_by(runs.c.number.desc())
+        return await self._read_runs(query.limit(limit))
+
+    # --- events -------------------------------------------------------------------------------------------------
+
+    async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:
+        """Keep events; those already there, of another attempt or of an unknown run are ignored. How many were new."""
+        rows = [{"run": run_id, "asked": attempt, **codec.event_values(one)} for one in events]
+
+        return await self._writer.insert(self._append, rows) if rows else 0
+
+    async def events(
+        self, run_id: str, attempt: int, after: int, *, kinds: Collection[str] | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """Events numbered over `after`, in order, at most `limit`; only of `kinds` where given."""
+        query = select(events.c.number, events.c.at, events.c.kind, events.c.body)
+        query = query.where(*_of_attempt(run_id, attempt), events.c.number > after)
+        if kinds is not None:
+            query = query.where(events.c.kind.in_(list(kinds)))
+        return [codec.event_of(row) for row in await self._rows(query.order_by(events.c.number).limit(limit))]
+
+    async def last_event(self, run_id: str, attempt: int) -> int:
+        """The highest event number kept without a gap below it; 0 where there is none."""
+        # Events are never taken away, so what was once without a gap stays so and need not be counted again.
+        known = self._without_gap.pop((run_id, attempt), 0)
+        place = func.row_number().over(order_by=events.c.number)
+        ranked = select(events.c.number, place.label("place"))
+        ranked_rows = ranked.where(*_of_attempt(run_id, attempt), events.c.number > known).subquery()
+        query = select(func.max(ranked_rows.c.number).label("last"))
+        [row] = await self._rows(query.where(ranked_rows.c.number == ranked_rows.c.place + known))
+        last = int(row["last"] or known)
+        self._without_gap[run_id, attempt] = last
+        if len(self._without_gap) > _REMEMBERED_RUNS:
+            self._without_gap.pop(next(iter(self._without_gap)))
+        return last
+
+    # --- feeds --------------------------------------------------------------------------------------------------
+
+    async def place(self, run_id: str) -> Place:
+        """How far the run's feed has got; an empty place where it has not begun."""
+        found = await self._rows(select(feeds.c.place, feeds.c.closed).where(feeds.c.run_id == run_id))
+        return codec.place_of(found[0]["place"], found[0]["closed"]) if found else Place()
+
+    async def save_place(self, run_id: str, place: Place) -> None:
+        """Remember how far the run's feed has got; raises UnknownRunError."""
+        statement = update(feeds).where(feeds.c.run_id == run_id)
+
+        async def work(connection: AsyncConnection) -> None:
+            values = {"place": codec.place_text(place), "closed": place.closed}
+            if (await connection.execute(statement.values(values))).rowcount != 1:
+                raise UnknownRunError(run_id)
+
+        await self._writer.transaction(work)
+
+    async def open_feeds(self) -> list[str]:
+        """Ids of the runs whose feed is not closed, oldest first."""
+        query = select(runs.c.id).join(feeds, feeds.c.run_id == runs.c.id).where(feeds.c.closed.is_(False))
+        return [row["id"] for row in await self._rows(query.order_by(runs.c.number))]
+
+    # --- blobs --------------------------------------------------------------------------------------------------
+
+    async def put_blob(self, run_id: str, name: str, content: bytes) -> None:
+        """Keep a file of a run under `name`; the same name again replaces it.
+
+        Raises BlobTooLargeError over the bounds given to `open`, and UnknownRunError.
+        """
+        if len(content) > self._blob_bytes:
+            raise BlobTooLargeError(f"{name!r} has {len(content)} bytes, over {self._blob_bytes}")
+        values = {"size": len(content), "content": content}
+        put = self._dialect.insert(blobs).values(run_id=run_id, name=name, **values)
+        put = put.on_conflict_do_update(index_elements=["run_id", "name"], set_=values)
+        others = select(func.coalesce(func.sum(blobs.c.size), 0)).where(blobs.c.run_id == run_id, blobs.c.name != name)
+
+        async def work(connection: AsyncConnection) -> None:
+            if (await connection.execute(select(runs.c.id).where(runs.c.id == run_id))).first() is None:
+                raise UnknownRunError(run_id)
+            if int((await connection.execute(others)).scalar_one()) + len(content) > self._run_blob_bytes:
+                raise BlobTooLargeError(f"with {name!r} the run would have over {self._run_blob_bytes} bytes of files")
+            await connection.execute(put)
+
+        await self._writer.transaction(work)
+
+    async def blob(self, run_id: str, name: str) -> bytes | None:
+        """A file of a run, None where there is none."""
+        found = await self._rows(select(blobs.c.content).where(blobs.c.run_id == run_id, blobs.c.name == name))
+        return bytes(found[0]["content"]) if found else None
+
+    # --- how ----------------------------------------------------------------------------------------------------
+
+    def _append_statement(self) -> Any:
+        # That the attempt is the run's is part of the INSERT, so it holds at the moment of writing.
+        given = (events.c.number, events.c.at, events.c.kind, events.c.body)
+        row = [bindparam(column.name, type_=column.type) for column in given]
+        mine = select(runs.c.id, runs.c.attempt, *row)
+        mine = mine.where(runs.c.id == bindparam("run"), runs.c.attempt == bindparam("asked"))
+        columns = ["run_id", "attempt", "number", "at", "kind", "body"]
+        keep = self._dialect.insert(events).from_select(columns, mine).on_conflict_do_nothing()
+        return keep.execution_options(preserve_rowcount=True)
+
+    async def _rows(self, query: Select[Any]) -> list[Any]:
+        async with self._readers.connect() as connection:
+            return list((await connection.execute(query)).mappings())
+
+    async def _read_runs(self, query: Select[Any]) -> list[Run]:
+        return [codec.run_of(row, row["spec"]) for row in await self._rows(query)]
+
+
+async def _runs(connection: AsyncConnection, query: Select[Any]) -> list[Run]:
+    return [codec.run_of(row, row["spec"]) for row in (await connection.execute(query)).mappings()]
+
+
+async def _live(connection: AsyncConnection, owner_id: str) -> tuple[int, int]:
+    """How many live runs the owner has, and all together."""
+    mine = func.count().filter(runs.c.owner_id == owner_id)
+    counted = await connection.execute(select(mine, func.count()).where(runs.c.status.in_(_LIVE)))
+    of_owner, in_all = counted.one()
+    return int(of_owner), int(in_all)
+
+
+async def _insert(connection: AsyncConnection, submission: Submission, now: float) -> Run:
+    run = Run(
+        id=uuid4().hex,
+        number=0,
+        spec=submission.spec,
+        owner=submission.owner,
+        origin=submission.origin,
+        created_at=now,
+    )
+    made = await connection.execute(insert(runs).values(codec.first_values(run)).returning(runs.c.number))
+    await connection.execute(insert(specs).values(run_id=run.id, document=codec.spec_text(run)))
+    await connection.execute(insert(feeds).values(run_id=run.id, closed=False, place=codec.place_text(Place())))
+    return replace(run, number=int(made.scalar_one()))
+
+
+def _of_attempt(run_id: str, attempt: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return events.c.run_id == run_id, events.c.attempt == attempt

@@ -1,0 +1,91 @@
+"""The tables, as the program reads and writes them.
+
+Used by `sql_store` for every statement. The migrations make them; a test compares the two. Times are seconds since the
+epoch, documents are JSON in ASCII.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# `number` is the key because SQLite counts only its key up without ever giving a number twice.
+runs = Table(
+    "runs",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False),
+    Column("origin_key", String, nullable=False),
+    Column("owner_id", String, nullable=False),
+    Column("launcher", String, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("finished_at", Float),
+    Column("document", Text, nullable=False),
+    UniqueConstraint("id"),
+    UniqueConstraint("origin_key"),
+    Index("ix_runs_owner_id", "owner_id", "number"),
+    Index("ix_runs_status", "status", "owner_id"),
+    sqlite_autoincrement=True,
+)
+
+# Apart from `runs`, because a run is saved many times and its sources, up to a megabyte, never change.
+specs = Table(
+    "specs",
+    metadata,
+    Column("run_id", String(32), ForeignKey("runs.id"), primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+# Without SQLite's hidden row number the table is its own index: one page to write for an event, not two.
+events = Table(
+    "events",
+    metadata,
+    Column("run_id", String(32), ForeignKey("runs.id"), primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("run_id", String(32), ForeignKey("runs.id"), primary_key=True),
+    Column("closed", Boolean, nullable=False),
+    Column("place", Text, nullable=False),
+    Index("ix_feeds_closed", "closed"),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("run_id", String(32), ForeignKey("runs.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
