@@ -1,0 +1,70 @@
+"""The runner's command: executes the attempt that lies in one spool folder, once.
+
+`python -m cluster_runner --spool DIR`, or `python PATH/cluster_runner --spool DIR` where the package is not installed.
+Started by launchers, in a session of its own, so that it survives them. It ends with 0 once the outcome is written,
+with 3 where another runner has the claim, with 4 where the folder is gone, with 1 where it failed.
+"""
+
+import os
+import sys
+from typing import List, Optional
+
+EXIT_TOLD, EXIT_FAILED, EXIT_CLAIM_LOST, EXIT_FOLDER_GONE = 0, 1, 3, 4
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Execute the attempt in `--spool`; the exit code."""
+    _keep_standard_streams_only()
+    import argparse
+    import signal
+
+    from cluster_runner import linux
+    from cluster_runner.execute import Options, execute
+    from cluster_runner.languages import Tools
+    from cluster_runner.spool import Spool, claim, take_lock
+    from cluster_runner.supervise import Wakeup
+
+    parser = argparse.ArgumentParser(prog="cluster_runner", description="Execute one run and write its events.")
+    parser.add_argument("--spool", required=True, metavar="DIR", help="the folder that holds payload.json")
+    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the interpreter for Python programs")
+    parser.add_argument("--cxx", default="g++", metavar="PATH", help="the compiler for C++ programs")
+    parser.add_argument("--nvcc", default="nvcc", metavar="PATH", help="the compiler for CUDA programs")
+    parser.add_argument("--same-user", action="store_true", help="run programs as the runner's own user, even as root")
+    parser.add_argument("--memory-limit-mb", type=int, metavar="N", help="end a program that takes more MiB in all")
+    chosen = parser.parse_args(arguments)
+
+    os.umask(0o077)
+    for name in (signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(name, signal.SIG_IGN)
+    try:
+        os.chdir(chosen.spool)
+        if not take_lock() or not claim(os.urandom(16).hex()):
+            return EXIT_CLAIM_LOST
+    except FileNotFoundError:
+        return EXIT_FOLDER_GONE
+    # No process of the program's may read this one's memory; whatever the program starts and leaves comes to us.
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    limit = None if chosen.memory_limit_mb is None else chosen.memory_limit_mb * 1024 * 1024
+    tools = Tools(chosen.python, chosen.cxx, chosen.nvcc)
+    execute(Options(tools, chosen.same_user, limit), Spool(), Wakeup())
+    return EXIT_TOLD
+
+
+def _keep_standard_streams_only() -> None:
+    """Close what a careless parent left open: it must not reach the user's program through us."""
+    # The listing's own descriptor is in the list and closed by then.
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue
+
+
+if __name__ == "__main__":
+    if not __package__:
+        # Started as a folder: its parent is where the package is, and its own modules must not pose as the library's.
+        sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != os.path.dirname(__file__)]
+        sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""One attempt of a run, from the payload to the outcome: set up, compile, run, collect, tell.
+
+Called by `__main__` once the claim is won. Whatever happens, the outcome is the last event, and no process of the
+program is left. Limits: a compiler has 120 seconds; everything else is bounded by the rooms below.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from typing import Optional, Sequence, Tuple
+
+from cluster_runner import artifacts, machine
+from cluster_runner.identity import Identity, SetupError, choose
+from cluster_runner.languages import Tool, Tools, compile_command, find_tool, look_up, run_command, tool_homes
+from cluster_runner.logs import LogBatch
+from cluster_runner.mounts import View, plan
+from cluster_runner.process import Command, end_descendants, start
+from cluster_runner.spool import Spool, stop_wished
+from cluster_runner.supervise import Bounds, Ended, Supervision, Wakeup
+from cluster_runner.wire import Outcome, Payload, WireError, payload_from_json
+from cluster_runner.workspace import Workspace
+
+COMPILE_LIMIT_S = 120.0
+_NO_GPU = "The program needs an NVIDIA GPU and this machine shows none; run it where there is one."
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the machine's admin chose; `memory_limit` is bytes or None."""
+
+    tools: Tools
+    same_user: bool = False
+    memory_limit: Optional[int] = None
+
+
+def execute(options: Options, spool: Spool, wakeup: Wakeup) -> None:
+    """Execute what lies in the current folder and tell it all through `spool`, the outcome last."""
+    try:
+        outcome = _Attempt(options, spool, wakeup).outcome()
+    except (SetupError, WireError) as problem:
+        outcome = Outcome("setup_error", detail=str(problem)[:2000])
+    except Exception as error:  # a border: whatever failed in the runner, the outcome must be told
+        detail = "The runner failed (%s: %s)." % (type(error).__name__, error)
+        outcome = Outcome("setup_error", detail=detail[:2000])
+        end_descendants(Identity(None, False, ""))
+    spool.finish(outcome)
+
+
+class _Attempt:
+    def __init__(self, options: Options, spool: Spool, wakeup: Wakeup) -> None:
+        self._options, self._spool, self._wakeup = options, spool, wakeup
+        with open("payload.json", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            self._payload: Payload = payload_from_json(file.read())
+        self._language = self._payload.language
+        self._identity: Optional[Identity] = None
+        self._view = View()
+
+    def outcome(self) -> Outcome:
+        """Everything up to the outcome, which is returned, not told yet."""
+        if self._stop_wished():
+            return Outcome("stopped", detail="It was stopped before it began.")
+        tool = find_tool(self._language, self._options.tools)
+        seen = machine.look(look_up(self._options.tools.nvcc))
+        try:
+            identity, workspace = self._prepare(tool)
+        finally:
+            # Said even where the preparation failed: people want to know on which machine.
+            words = self._identity.words if self._identity is not None else None
+            self._spool.emit(
+                "hello", machine=seen.name, gpu=seen.gpu, driver=seen.driver, toolkit=seen.toolkit, isolation=words
+            )
+        stage = _Stage(self._spool, self._wakeup, identity, self._view, workspace, tool)
+        return self._stages(stage, tool, seen.gpu is not None)
+
+    def _stop_wished(self) -> bool:
+        return self._wakeup.stop or stop_wished()
+
+    def _prepare(self, tool: Tool) -> Tuple[Identity, Workspace]:
+        self._identity = choose(self._payload.run, self._payload.attempt, self._options.same_user)
+        workspace = Workspace(self._payload, self._identity.uid)
+        if self._identity.uid is not None:
+            homes = [] if tool.path is None else tool_homes(self._language, tool.path)
+            self._view = plan(homes, workspace.root)
+            if self._view.covers:
+                words = "%s, sees only what it needs of %s" % (self._identity.words, ", ".join(self._view.covers))
+                self._identity = replace(self._identity, words=words[:255])
+        return self._identity, workspace
+
+    def _stages(self, stage: "_Stage", tool: Tool, gpu: bool) -> Outcome:
+        payload = self._payload
+        command = None if tool.path is None else compile_command(self._language, tool.path, payload.main, gpu)
+        if self._language != "python":
+            self._spool.emit("phase", phase="compile")
+        if tool.path is None:
+            return Outcome("tool_missing", detail=tool.missing)
+        if command is not None:
+            refusal = _compile_verdict(stage.go(command, False, self._bounds(COMPILE_LIMIT_S)), tool)
+            if refusal is not None:
+                return refusal
+            if self._language == "cuda" and not gpu:
+                return Outcome("gpu_missing", detail=_NO_GPU)
+        self._spool.emit("phase", phase="run")
+        run = run_command(self._language, tool.path, payload.main, payload.arguments)
+        ended = stage.go(run, True, self._bounds(payload.time_limit_s))
+        stage.collect()
+        return _verdict(ended, self._spool.disk_full)
+
+    def _bounds(self, time_limit_s: float) -> Bounds:
+        return Bounds(time_limit_s, self._options.memory_limit, stop_wished)
+
+
+class _Stage:
+    """What compiler and program have in common: who they are and where they run."""
+
+    def __init__(
+        self, spool: Spool, wakeup: Wakeup, identity: Identity, view: View, workspace: Workspace, tool: Tool
+    ) -> None:
+        self._spool, self._wakeup, self._identity, self._view = spool, wakeup, identity, view
+        self._workspace = workspace
+        folders = [] if tool.path is None else [os.path.dirname(tool.path)]
+        self._env = workspace.environment(folders)
+
+    def go(self, argv: Sequence[str], terminal: bool, bounds: Bounds) -> Ended:
+        """Start it, watch it to its end, settle its log."""
+        command = Command(argv, self._env, self._workspace.source, terminal)
+        child = start(command, self._identity, self._view)
+        ended = Supervision(child, self._identity, LogBatch(self._spool), bounds, self._wakeup).run()
+        self._spool.settle()
+        return ended
+
+    def collect(self) -> None:
+        """Keep the files the program left."""
+        owner = os.geteuid() if self._identity.uid is None else self._identity.uid
+        artifacts.collect(self._workspace.artifacts, owner, self._spool)
+
+
+def _compile_verdict(ended: Ended, tool: Tool) -> Optional[Outcome]:
+    """The outcome where the compiler did not make a program, else None."""
+    if ended.by_us is None and ended.exit_code == 0:
+        return None
+    if ended.by_us == "time_limit":
+        detail = "%s took longer than %d seconds." % (tool.name, COMPILE_LIMIT_S)
+    elif ended.by_us is not None:
+        detail = ""
+    elif ended.signal is not None:
+        detail = "%s was ended by %s." % (tool.name, ended.signal)
+    else:
+        detail = "%s refused the program." % tool.name
+    return Outcome(ended.by_us or "compile_error", ended.exit_code, ended.signal, ended.duration_s, None, detail)
+
+
+def _verdict(ended: Ended, disk_full: bool) -> Outcome:
+    result = ended.by_us or ("exited" if ended.signal is None else "signalled")
+    details = []
+    if result == "signalled" and ended.signal == "SIGKILL":
+        details.append("Something else than the runner killed it; often that is a machine out of memory.")
+    if disk_full:
+        details.append("The machine's disk was full, so that part of the output is lost.")
+    return Outcome(result, ended.exit_code, ended.signal, ended.duration_s, ended.peak_memory_bytes, " ".join(details))

@@ -1,0 +1,97 @@
+"""Who the user's program is: an unprivileged user of its own where the runner is root, else the runner's own user.
+
+Called by `execute` (to choose) and by the forked child (to become). Root never runs user code unless its admin said
+`--same-user`. Limits: Linux; a user of its own needs five capabilities, which a container may lack.
+"""
+
+import hashlib
+import os
+import pwd
+import resource
+import signal
+from dataclasses import dataclass
+from typing import Optional
+
+from cluster_runner import linux
+
+# Far above what systems, containers and systemd hand out, and below 2**31.
+_FIRST_UID, _UIDS = 700_000_000, 500_000_000
+_NOBODY = 65534
+_NEEDED = {linux.CAP_CHOWN, linux.CAP_DAC_OVERRIDE, linux.CAP_KILL, linux.CAP_SETGID, linux.CAP_SETUID}
+_MOST_PROCESSES = 4096
+
+
+class SetupError(Exception):
+    """The program cannot be started here; the text is one sentence for people."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """`uid` (and gid) to become, None to stay; `own`: no other process has it; `words`: one honest line for people."""
+
+    uid: Optional[int]
+    own: bool
+    words: str
+
+
+def choose(run: str, attempt: int, same_user: bool) -> Identity:
+    """The identity for an attempt; raises SetupError where root could not become anybody else."""
+    if os.geteuid() != 0:
+        return Identity(None, False, "same user as the runner (%s), no new privileges" % _user_name())
+    if same_user:
+        return Identity(None, False, "same user as the runner (root, as its admin chose), no new privileges")
+    if _NEEDED - linux.capabilities():
+        raise SetupError(
+            "The runner is root but may not change users here, and does not run programs as root: "
+            "start it as an ordinary user, or with --same-user."
+        )
+    number = int.from_bytes(hashlib.sha256(("%s-%d" % (run, attempt)).encode()).digest()[:8], "big")
+    uid = _FIRST_UID + number % _UIDS
+    if linux.uid_exists(uid):
+        return Identity(uid, True, "unprivileged user of its own (%d), no new privileges" % uid)
+    return Identity(_NOBODY, False, "unprivileged user %d, shared with other runs, no new privileges" % _NOBODY)
+
+
+def become(identity: Identity) -> None:
+    """Turn this process, a forked child about to exec, into `identity` for good; raises OSError."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _offer_to_the_oom_killer()
+    if identity.uid is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        most = _MOST_PROCESSES if hard == resource.RLIM_INFINITY else min(hard, _MOST_PROCESSES)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+        os.setgroups([])
+        os.setresgid(identity.uid, identity.uid, identity.uid)
+        os.setresuid(identity.uid, identity.uid, identity.uid)
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    # After the change of user, which clears it: should the runner be killed, the program goes with it.
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def end_all(identity: Identity) -> None:
+    """SIGKILL every process of an identity that is the run's own, in one blow that no fork can outrun."""
+    if identity.uid is None or not identity.own:
+        return
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setresuid(identity.uid, identity.uid, identity.uid)
+            os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+
+
+def _offer_to_the_oom_killer() -> None:
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")
+    except OSError:
+        # A read-only /proc: the kernel chooses by itself then.
+        return
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

@@ -1,0 +1,200 @@
+"""Watching one started program: its output, its clocks, the wish to stop, its end and that of all it started.
+
+Called by `execute` once for the compiler and once for the program. One thread, one poll loop; it looks at the wish to
+stop, the memory and the clocks every 100 ms and is woken at once by output and by the program's end.
+"""
+
+import errno
+import os
+import select
+import signal
+import time
+from dataclasses import dataclass
+from typing import Callable, Dict, Optional
+
+from cluster_runner import linux
+from cluster_runner.identity import Identity
+from cluster_runner.logs import LogBatch
+from cluster_runner.process import Child, end_descendants, kill_descendants, reap, signal_group
+
+LOOK_S = 0.1
+GRACE_S = 2.0
+_MEMORY_LOOK_S = 0.2
+_DRAIN_S = 1.0
+_READ = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What ends a program early: seconds, bytes of all its processes together (None: no bound), somebody's wish."""
+
+    time_limit_s: float
+    memory_limit: Optional[int]
+    stop_wished: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended. `by_us` is "time_limit", "memory_limit" or "stopped", None where it ended by itself."""
+
+    by_us: Optional[str]
+    exit_code: Optional[int]
+    signal: Optional[str]
+    duration_s: float
+    peak_memory_bytes: Optional[int]
+
+
+class Wakeup:
+    """Wakes the poll loop when a child ends or SIGTERM asks the runner to stop (which is a wish like any other)."""
+
+    def __init__(self) -> None:
+        self.stop = False
+        self.fd, write_end = os.pipe()
+        for fd in (self.fd, write_end):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, self._wish)
+
+    def _wish(self, *_: object) -> None:
+        self.stop = True
+
+    def clear(self) -> None:
+        """Forget what woke the loop."""
+        try:
+            while os.read(self.fd, 4096):
+                pass
+        except BlockingIOError:
+            return
+
+
+class Supervision:
+    """One program from its start to the end of everything it started; call `run` once."""
+
+    def __init__(self, child: Child, identity: Identity, batch: LogBatch, bounds: Bounds, wakeup: Wakeup) -> None:
+        self._child, self._identity, self._batch, self._bounds, self._wakeup = child, identity, batch, bounds, wakeup
+        self._outputs: Dict[int, str] = dict(child.outputs)
+        self._poll = select.poll()
+        for fd in (*self._outputs, wakeup.fd):
+            self._poll.register(fd, select.POLLIN)
+        self._status: Optional[int] = None
+        self._duration = 0.0
+        self._peak = linux.peak_bytes(child.pid)
+        self._measured: Optional[int] = None
+        self._by_us: Optional[str] = None
+        self._kill_at = 0.0
+        self._next_look = self._next_memory_look = 0.0
+
+    def run(self) -> Ended:
+        """Wait for the end; afterwards no process of the program lives and all its output is in the batch."""
+        try:
+            while self._status is None:
+                self._step(self._pause())
+                self._look()
+                self._notice_end()
+            self._drain(until_empty=True)
+        finally:
+            end_descendants(self._identity)
+        self._drain(until_empty=False)
+        for fd in list(self._outputs):
+            self._forget(fd)
+        self._batch.flush()
+        return self._ended()
+
+    def _pause(self) -> float:
+        wake = self._next_look if self._batch.due is None else min(self._next_look, self._batch.due)
+        return max(0.0, wake - time.monotonic())
+
+    def _step(self, timeout_s: float) -> bool:
+        """Wait, read what is there once, write what is due; whether any output came."""
+        came = False
+        # Rounded up: a poll of 0 ms for a flush due in half a millisecond would spin.
+        for fd, _ in self._poll.poll(int(timeout_s * 1000) + (timeout_s > 0)):
+            if fd == self._wakeup.fd:
+                self._wakeup.clear()
+            else:
+                came = self._read(fd) or came
+        if self._batch.due is not None and time.monotonic() >= self._batch.due:
+            self._batch.flush()
+        return came
+
+    def _read(self, fd: int) -> bool:
+        try:
+            data = os.read(fd, _READ)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            # A terminal says so when nobody holds its other end any more.
+            if error.errno != errno.EIO:
+                raise
+            data = b""
+        if not data:
+            self._forget(fd)
+            return False
+        self._batch.add(self._outputs[fd], data)
+        return True
+
+    def _forget(self, fd: int) -> None:
+        self._batch.add(self._outputs.pop(fd), b"", final=True)
+        self._poll.unregister(fd)
+        os.close(fd)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_S
+        self._peak = max(self._peak, linux.peak_bytes(self._child.pid))
+        if self._by_us is None:
+            self._by_us = self._reason_to_end(now)
+            if self._by_us is not None:
+                signal_group(self._child, signal.SIGTERM)
+                self._kill_at = now + GRACE_S
+        elif now >= self._kill_at:
+            kill_descendants(self._identity)
+
+    def _reason_to_end(self, now: float) -> Optional[str]:
+        if self._bounds.stop_wished() or self._wakeup.stop:
+            return "stopped"
+        if now - self._child.started >= self._bounds.time_limit_s:
+            return "time_limit"
+        if self._bounds.memory_limit is not None and now >= self._next_memory_look:
+            self._next_memory_look = now + _MEMORY_LOOK_S
+            if sum(map(linux.resident_bytes, linux.descendants(os.getpid()))) > self._bounds.memory_limit:
+                return "memory_limit"
+        return None
+
+    def _notice_end(self) -> None:
+        self._status, usage = reap(self._child.pid)
+        if self._status is not None:
+            self._duration = time.monotonic() - self._child.started
+            self._measured = None if usage is None else usage.ru_maxrss * 1024
+
+    def _drain(self, until_empty: bool) -> None:
+        """Read on, at most a second: until nothing is there now, or until every writer is gone."""
+        deadline = time.monotonic() + _DRAIN_S
+        while self._outputs and time.monotonic() < deadline:
+            came = self._step(0.0 if until_empty else LOOK_S)
+            if until_empty and not came:
+                return
+
+    def _ended(self) -> Ended:
+        status = self._status or 0
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        measured = self._measured if self._measured is not None and self._measured > self._child.peak_floor else 0
+        return Ended(
+            by_us=self._by_us,
+            exit_code=None if number is not None else os.WEXITSTATUS(status),
+            signal=None if number is None else _signal_name(number),
+            duration_s=self._duration,
+            # A small program's true peak hides below the floor; the largest one seen is the best that is known.
+            peak_memory_bytes=max(self._peak, measured) or None,
+        )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "signal %d" % number

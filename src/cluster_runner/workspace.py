@@ -1,0 +1,70 @@
+"""The program's own folder and environment: all it can write to, and all it is told.
+
+Called by `execute` before the first command. The folder is `work/` of the spool: `src/` (the files; the current
+folder), `build/`, `artifacts/`, `home/`, `tmp/`. The environment is made from nothing: no variable of the bot's ever
+reaches a program, only what names the GPUs and the system's libraries is passed on.
+"""
+
+import os
+from typing import Dict, Optional, Sequence
+
+from cluster_runner.wire import Payload
+
+_STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_PASSED_ON = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "TZ")
+_PASSED_ON_PREFIX = "NVIDIA_"
+
+
+class Workspace:
+    """`work/` below the current folder, made anew for `owner` (a uid, None: this process's own)."""
+
+    def __init__(self, payload: Payload, owner: Optional[int]) -> None:
+        self._payload = payload
+        self.root = os.path.abspath("work")
+        os.mkdir(self.root, 0o700)
+        for name in ("src", "build", "artifacts", "home", "tmp"):
+            os.mkdir(os.path.join(self.root, name), 0o700)
+        for name, text in payload.files.items():
+            with open(os.path.join(self.source, name), "x", encoding="utf-8", newline="") as file:
+                file.write(text)
+        if owner is not None:
+            for folder, folders, files in os.walk(self.root):
+                for name in (*folders, *files):
+                    os.chown(os.path.join(folder, name), owner, owner)
+            os.chown(self.root, owner, owner)
+
+    @property
+    def source(self) -> str:
+        """The folder of the files, in which compiler and program run."""
+        return os.path.join(self.root, "src")
+
+    @property
+    def artifacts(self) -> str:
+        """The folder whose files are kept."""
+        return os.path.join(self.root, "artifacts")
+
+    def environment(self, tool_folders: Sequence[str]) -> Dict[str, str]:
+        """The environment of compiler and program; the folders of the tools in use come first in PATH."""
+        path = list(dict.fromkeys((*tool_folders, *_STANDARD_PATH)))
+        home = os.path.join(self.root, "home")
+        env = {
+            "PATH": os.pathsep.join(path),
+            "HOME": home,
+            "TMPDIR": os.path.join(self.root, "tmp"),
+            "PWD": self.source,
+            "USER": "runner",
+            "LOGNAME": "runner",
+            "SHELL": "/bin/sh",
+            "LANG": "C.UTF-8",
+            # A terminal, but one that shows no colours and moves no cursor: what is printed ends in a chat.
+            "TERM": "dumb",
+            "PYTHONUNBUFFERED": "1",
+            "MPLBACKEND": "Agg",
+            "MPLCONFIGDIR": os.path.join(home, "matplotlib"),
+            "CLUSTER_ARTIFACTS": self.artifacts,
+            "CLUSTER_RUN": self._payload.run,
+        }
+        for name, value in os.environ.items():
+            if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX):
+                env[name] = value
+        return env
