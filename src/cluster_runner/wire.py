@@ -10,9 +10,7 @@ line (NDJSON): `n` counts from 1 without gaps within one attempt, `t` is seconds
 """
 
 import base64
-import binascii
 import json
-import math
 import re
 import zlib
 from dataclasses import asdict, dataclass, field
@@ -42,6 +40,8 @@ RESULTS = (
 )
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
+# What half of a surrogate pair looks like in JSON; alone it is no text, and nothing can be told it in UTF-8.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _FILE_NAME = re.compile(r"[^/\x00-\x1f\x7f]{1,255}")
 
 
@@ -68,14 +68,15 @@ class Payload:
 
     def __post_init__(self) -> None:
         _require(bool(_RUN_ID.fullmatch(self.run)), "run is not 32 hexadecimal digits")
-        _require(isinstance(self.attempt, int) and self.attempt >= 1, "attempt is not a positive number")
+        _require(_is_count(self.attempt) and self.attempt >= 1, "attempt is not a positive number")
         _require(self.main in self.files, "main is not among the files")
         _require(self.language in LANGUAGES, "language is unknown")
-        _require(math.isfinite(self.time_limit_s) and self.time_limit_s > 0, "time_limit_s is not positive")
+        _require(_is_number(self.time_limit_s) and self.time_limit_s > 0, "time_limit_s is not positive")
         for name, text in self.files.items():
             _require(is_plain_name(name), "a file name has path parts or control characters")
             _require(isinstance(text, str), "a file is not text")
         _require(all(isinstance(one, str) and "\0" not in one for one in self.arguments), "an argument is not text")
+        _require(self.report_to is None or isinstance(self.report_to, str), "report_to is not text")
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,10 @@ def payload_from_json(text: str) -> Payload:
         raise WireError("the payload is too large")
     fields = _json_object(text)
     _require(fields.pop("v", None) == VERSION, "the payload is of another version")
+    arguments = fields.pop("arguments", [])
+    _require(isinstance(arguments, list), "arguments is not a list")
     try:
-        return Payload(**{**fields, "arguments": tuple(fields.get("arguments", ()))})
+        return Payload(arguments=tuple(arguments), **fields)
     except (TypeError, AttributeError) as error:
         raise WireError("the payload lacks a field or has one too many") from error
 
@@ -155,7 +158,10 @@ def unpack(packed: str) -> Payload:
         raw = inflate.decompress(base64.b64decode(packed, validate=True), MAX_PAYLOAD_BYTES)
         _require(inflate.eof, "the payload is cut off or too large")
         return payload_from_json(raw.decode("utf-8"))
-    except (binascii.Error, zlib.error, UnicodeDecodeError) as error:
+    except WireError:
+        raise
+    except (ValueError, zlib.error) as error:
+        # ValueError: binascii's and Unicode's errors are such, and plain ones greet letters beyond ASCII.
         raise WireError("the payload is not base64 of zlib of UTF-8") from error
 
 
@@ -185,8 +191,10 @@ def event_from_line(line: bytes) -> Event:
         raise WireError("the event is not UTF-8") from error
     n, t, kind = fields.pop("n", None), fields.pop("t", None), fields.pop("kind", None)
     _require(isinstance(n, int) and not isinstance(n, bool) and 1 <= n < 2**53, "n is not a positive number")
-    _require(isinstance(t, (int, float)) and math.isfinite(t), "t is not a time")
+    _require(_is_number(t), "t is not a time")
     _require(kind in KINDS, "kind is unknown")
+    # Flat, so that whoever keeps or shows it never meets a depth that this reader survived and they do not.
+    _require(all(_is_flat(value) for value in fields.values()), "a field is neither text nor a number")
     _CHECKS[kind](fields)
     return Event(n=n, t=float(t), kind=kind, body=fields)
 
@@ -222,10 +230,10 @@ def _outcome(body: Mapping[str, Any]) -> Outcome:
     code, signal, peak = body.get("exit_code"), body.get("signal"), body.get("peak_memory_bytes")
     duration, detail, result = body.get("duration_s"), body.get("detail", ""), body.get("result")
     _require(isinstance(result, str), "outcome without result")
-    _require(code is None or isinstance(code, int), "outcome with an odd exit_code")
+    _require(code is None or (isinstance(code, int) and abs(code) < 2**32), "outcome with an odd exit_code")
     _require(signal is None or _is_text(signal, 32), "outcome with an odd signal")
     _require(peak is None or _is_count(peak), "outcome with an odd peak_memory_bytes")
-    _require(isinstance(duration, (int, float)) and math.isfinite(duration), "outcome without duration_s")
+    _require(_is_number(duration), "outcome without duration_s")
     _require(_is_text(detail, 2000), "outcome with an odd detail")
     return Outcome(str(result), code, signal, float(duration or 0.0), peak, str(detail))
 
@@ -251,12 +259,18 @@ def split_text(text: str) -> List[str]:
 
 def _json_object(text: str) -> Dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_constant)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise WireError("not JSON") from error
     if not isinstance(value, dict):
         raise WireError("not a JSON object")
     return value
+
+
+def _no_constant(name: str) -> None:
+    raise WireError(name + " is no JSON")
 
 
 def _is_text(value: object, longest: int) -> bool:
@@ -265,6 +279,15 @@ def _is_text(value: object, longest: int) -> bool:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _is_number(value: object) -> bool:
+    # Compared, not converted: JSON may hold an integer larger than any float, and 1e999 is read as infinity.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e15 < value < 1e15
+
+
+def _is_flat(value: object) -> bool:
+    return value is None or isinstance(value, (str, bool)) or _is_number(value) or _is_count(value)
 
 
 def _require(condition: bool, problem: str) -> None:
