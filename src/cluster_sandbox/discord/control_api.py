@@ -1,13 +1,46 @@
-"""The control API: what tests do with the server object, over HTTP, for other processes. Below /sandbox."""
+"""The control API: what a test does with the server object, over HTTP, for other processes. Below /sandbox.
+
+`control.py` has the client, which is also the description of the routes. Only programs of this machine may call:
+a web page elsewhere that a browser here shows could otherwise have `/run` execute its code, so a foreign Host or
+Origin is refused.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import json
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
+
+from .errors import ApiError
+from .faults import Fault
+from .members import Acting, NoAnswerError
+from .model import Json
+from .options import File
+from .views import channel_view, event_view, interaction_view, message_view, request_view
 
 if TYPE_CHECKING:
     from .server import DiscordServer
+
+Handler = Callable[[web.Request], Awaitable[Any]]
+FILE_FIELD = re.compile(r"^files\[([-_\w]+)\]$")
+LONGEST_WAIT_S = 60.0
+FAULT_FIELDS = (
+    "method",
+    "route",
+    "times",
+    "skip",
+    "when",
+    "status",
+    "headers",
+    "body",
+    "drop_connection",
+    "latency",
+)
 
 
 class ControlApi:
@@ -15,8 +48,265 @@ class ControlApi:
         self._server = server
 
     def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/sandbox", self._about)
+        member = "/sandbox/members/{name}"
+        table: list[tuple[str, str, Handler]] = [
+            ("GET", "/sandbox", self._about),
+            ("POST", member, self._member),
+            ("GET", member + "/commands", self._offered),
+            ("POST", member + "/commands", self._command),
+            ("POST", member + "/autocomplete", self._autocomplete),
+            ("POST", member + "/presses", self._press),
+            ("POST", member + "/modals", self._modal),
+            ("POST", member + "/says", self._say),
+            ("POST", member + "/threads", self._thread),
+            ("POST", member + "/posts", self._post),
+            ("GET", "/sandbox/interactions/{id}", self._interaction),
+            ("GET", "/sandbox/events", self._events),
+            ("GET", "/sandbox/record", self._record),
+            ("GET", "/sandbox/channels", self._channels),
+            ("POST", "/sandbox/channels", self._add_channel),
+            ("POST", "/sandbox/permissions", self._permissions),
+            ("GET", "/sandbox/messages", self._messages),
+            ("GET", "/sandbox/attachments/{message_id}/{n}", self._attachment),
+            ("GET", "/sandbox/faults", self._faults),
+            ("POST", "/sandbox/faults", self._add_fault),
+            ("DELETE", "/sandbox/faults", self._clear_faults),
+            ("GET", "/sandbox/clock", self._clock),
+            ("POST", "/sandbox/clock", self._advance),
+            ("GET", "/sandbox/gateway", self._gateway),
+            ("POST", "/sandbox/gateway", self._drop),
+        ]
+        for method, path, handler in table:
+            app.router.add_route(method, path, self._guarded(handler))
 
-    async def _about(self, request: web.Request) -> web.Response:
+    def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            own = self._server.url.removeprefix("http://")
+            local = own.replace("127.0.0.1", "localhost")
+            origin = request.headers.get("Origin")
+            foreign = origin is not None and origin.removeprefix("http://") not in (own, local)
+            if foreign or request.host not in (own, local):
+                return web.json_response({"error": "only programs on this machine may do that"}, status=403)
+            try:
+                result = await handler(request)
+            except ApiError as error:
+                return web.json_response({"error": str(error), **error.body()}, status=error.status)
+            except NoAnswerError as error:
+                return web.json_response({"error": str(error)}, status=504)
+            except (KeyError, TypeError, ValueError) as error:
+                # What the caller sent does not fit: a border, and the caller needs the sentence.
+                text = f"missing {error}" if isinstance(error, KeyError) else str(error)
+                return web.json_response({"error": text}, status=400)
+            return result if isinstance(result, web.StreamResponse) else web.json_response(result)
+
+        return guarded
+
+    # --- about --------------------------------------------------------------------------------------
+
+    async def _about(self, request: web.Request) -> Json:
         server = self._server
-        return web.json_response({"api_url": server.api_url, "gateway_url": server.gateway_url})
+        return {
+            "url": server.url,
+            "api_url": server.api_url,
+            "gateway_url": server.gateway_url,
+            "cdn_url": server.cdn_url,
+            "bot_token": server.bot_token,
+            "application_id": str(server.application_id),
+            "bot_user_id": str(server.bot_user_id),
+            "guild_id": str(server.guild_id),
+        }
+
+    # --- acting -------------------------------------------------------------------------------------
+
+    def _acting(self, request: web.Request) -> Acting:
+        return self._server.member(request.match_info["name"])
+
+    async def _member(self, request: web.Request) -> Json:
+        data = await _body(request)
+        acting = self._server.member(
+            request.match_info["name"],
+            administrator=bool(data.get("administrator", False)),
+            permissions=data.get("permissions", ()),
+        )
+        return {"name": acting.name, "user_id": str(acting.user_id)}
+
+    async def _offered(self, request: web.Request) -> list[str]:
+        return self._acting(request).commands(request.query["channel_id"])
+
+    async def _command(self, request: web.Request) -> Json:
+        data = await _body(request)
+        opened = await self._acting(request).command(
+            data["command"], channel_id=data["channel_id"], options=_options(data)
+        )
+        return interaction_view(opened, self._server.service.payloads)
+
+    async def _autocomplete(self, request: web.Request) -> list[Json]:
+        data = await _body(request)
+        return await self._acting(request).autocomplete(
+            data["command"],
+            channel_id=data["channel_id"],
+            focused=data["focused"],
+            value=data.get("value", ""),
+            options=_options(data),
+        )
+
+    async def _press(self, request: web.Request) -> Json:
+        data = await _body(request)
+        opened = await self._acting(request).press(
+            data["message_id"],
+            channel_id=data["channel_id"],
+            custom_id=data.get("custom_id"),
+            label=data.get("label"),
+            values=data.get("values"),
+        )
+        return interaction_view(opened, self._server.service.payloads)
+
+    async def _modal(self, request: web.Request) -> Json:
+        data = await _body(request)
+        opened = self._server.service.interactions.get(int(data["interaction_id"]))
+        if opened is None:
+            raise ValueError(f"no interaction {data['interaction_id']}")
+        sent = await self._acting(request).submit(opened, data.get("fields", {}))
+        return interaction_view(sent, self._server.service.payloads)
+
+    async def _say(self, request: web.Request) -> Json:
+        data = await _body(request)
+        message = await self._acting(request).say(data["channel_id"], data["content"])
+        return message_view(message, self._server.service.payloads)
+
+    async def _thread(self, request: web.Request) -> Json:
+        data = await _body(request)
+        owner = self._acting(request)
+        return {"id": str(self._server.start_thread(data["channel_id"], data["name"], owner=owner))}
+
+    async def _post(self, request: web.Request) -> Json:
+        data = await _body(request)
+        owner = self._acting(request)
+        return {"id": str(self._server.start_post(data["forum_id"], data["title"], data["text"], owner=owner))}
+
+    # --- looking ------------------------------------------------------------------------------------
+
+    async def _interaction(self, request: web.Request) -> Json:
+        """The interaction now, or after `wait` (acknowledged, answered) or `timeout` seconds, what comes first."""
+        found = self._server.service.interactions.get(int(request.match_info["id"]))
+        if found is None:
+            raise ValueError(f"no interaction {request.match_info['id']}")
+        wait, timeout = request.query.get("wait"), _seconds(request, "timeout", 10.0)
+        if wait not in (None, "acknowledged", "answered"):
+            raise ValueError(f"wait is acknowledged or answered, not {wait!r}")
+        if wait is not None:
+            with suppress(TimeoutError):  # the state says so
+                await (found.acknowledged(timeout) if wait == "acknowledged" else found.answered(timeout))
+        return interaction_view(found, self._server.service.payloads)
+
+    async def _events(self, request: web.Request) -> list[Json]:
+        wait = _seconds(request, "wait", 0.0)
+        found = await self._server.service.log.wait_after(int(request.query.get("after", 0)), wait)
+        return [event_view(event) for event in found]
+
+    async def _record(self, request: web.Request) -> list[Json]:
+        after = int(request.query.get("after", 0))
+        return [request_view(one) for one in self._server.record[after:]]
+
+    async def _channels(self, request: web.Request) -> list[Json]:
+        return [channel_view(one) for one in self._server.service.world.channels.values()]
+
+    async def _messages(self, request: web.Request) -> list[Json]:
+        payloads = self._server.service.payloads
+        return [message_view(one, payloads) for one in self._server.messages(request.query["channel_id"])]
+
+    async def _attachment(self, request: web.Request) -> web.Response:
+        message = self._server.message(request.match_info["message_id"])
+        n = int(request.match_info["n"])
+        if n >= len(message.attachments):
+            raise ValueError(f"message {message.id} has {len(message.attachments)} files")
+        return web.Response(body=message.attachments[n].data, content_type="application/octet-stream")
+
+    # --- arranging ----------------------------------------------------------------------------------
+
+    async def _add_channel(self, request: web.Request) -> Json:
+        data = await _body(request)
+        return {"id": str(self._server.add_channel(data["name"], data.get("kind", "text")))}
+
+    async def _permissions(self, request: web.Request) -> Json:
+        data = await _body(request)
+        self._server.deny(data["channel_id"], *data.get("deny", ()))
+        self._server.allow(data["channel_id"], *data.get("allow", ()))
+        return {}
+
+    async def _faults(self, request: web.Request) -> list[Json]:
+        return [_fault_view(one) for one in self._server.faults.pending]
+
+    async def _add_fault(self, request: web.Request) -> Json:
+        data = await _body(request)
+        unknown = set(data) - set(FAULT_FIELDS)
+        if unknown:
+            raise ValueError(f"a fault has no {', '.join(sorted(unknown))}; it has {', '.join(FAULT_FIELDS)}")
+        return _fault_view(self._server.faults.add(Fault(**data)))
+
+    async def _clear_faults(self, request: web.Request) -> Json:
+        self._server.faults.clear()
+        return {}
+
+    async def _clock(self, request: web.Request) -> Json:
+        return {"now": self._server.clock.now()}
+
+    async def _advance(self, request: web.Request) -> Json:
+        self._server.clock.advance(float((await _body(request))["advance"]))
+        return await self._clock(request)
+
+    async def _gateway(self, request: web.Request) -> Json:
+        """The state of the gateway; with `wait` seconds, once a bot is ready or they have passed."""
+        gateway = self._server.gateway
+        wait = _seconds(request, "wait", 0.0)
+        if wait > 0:
+            with suppress(TimeoutError):  # `ready` says so
+                await gateway.wait_ready(wait)
+        return {"ready": gateway.ready.is_set(), "connections": gateway.connections, "sessions": gateway.sessions}
+
+    async def _drop(self, request: web.Request) -> Json:
+        data = await _body(request)
+        if data.get("hard", False):
+            self._server.gateway.disconnect_hard()
+        else:
+            self._server.gateway.drop(resumable=bool(data.get("resumable", True)))
+        return {}
+
+
+def _seconds(request: web.Request, name: str, default: float) -> float:
+    return min(float(request.query.get(name, default)), LONGEST_WAIT_S)
+
+
+async def _body(request: web.Request) -> Json:
+    """JSON, or multipart with `payload_json` and `files[OPTION]`, which become that option's File."""
+    if not request.content_type.startswith("multipart/"):
+        data = await request.json() if request.can_read_body else {}
+        if not isinstance(data, dict):
+            raise ValueError("the body must be a JSON object")
+        return data
+    data = {}
+    files: Json = {}
+    reader = await request.multipart()
+    while (part := await reader.next()) is not None:
+        assert isinstance(part, BodyPartReader)
+        content = bytes(await part.read(decode=True))
+        field = FILE_FIELD.match(part.name or "")
+        if part.name == "payload_json":
+            data = json.loads(content)
+        elif field:
+            files[field[1]] = File(part.filename or field[1], content)
+        else:
+            raise ValueError(f"unexpected part {part.name!r}; there are payload_json and files[OPTION]")
+    return {**data, "options": {**data.get("options", {}), **files}}
+
+
+def _options(data: Json) -> Json:
+    """Options with `{"filename", "base64"}` turned into files."""
+    return {
+        name: File(value["filename"], base64.b64decode(value["base64"])) if isinstance(value, dict) else value
+        for name, value in (data.get("options") or {}).items()
+    }
+
+
+def _fault_view(fault: Fault) -> Json:
+    return {**{name: getattr(fault, name) for name in FAULT_FIELDS}, "hits": fault.hits}

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
+from raw_bot import Api
 from sample_bot import SampleBot, pointed_at
 
 from cluster_sandbox.discord import DiscordServer
@@ -40,3 +41,8 @@ async def http(server: DiscordServer) -> AsyncIterator[aiohttp.ClientSession]:
     headers = {"Authorization": f"Bot {server.bot_token}"}
     async with aiohttp.ClientSession(headers=headers) as session:
         yield session
+
+
+@pytest.fixture
+def api(server: DiscordServer, http: aiohttp.ClientSession) -> Api:
+    return Api(server, http)

@@ -63,19 +63,22 @@ class SampleBot(discord.Client):
         self.heard: asyncio.Queue[discord.Message] = asyncio.Queue()
         self.resumed = asyncio.Event()
         self.release = asyncio.Event()
+        self.known = asyncio.Event()
         self.problems: list[BaseException] = []
+        self._trouble = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
     async def running(cls, server: DiscordServer) -> AsyncIterator[Self]:
-        """A bot that is connected and ready, for the length of the block."""
+        """A bot that is connected and knows its guilds, for the length of the block."""
         client = cls()
         task = asyncio.create_task(client.start(server.bot_token), name="sample-bot")
-        ready = asyncio.create_task(server.gateway.wait_ready(10), name="sample-bot-ready")
-        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        known = asyncio.create_task(asyncio.wait_for(client.known.wait(), 10), name="sample-bot-known")
+        await asyncio.wait({task, known}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
+            known.cancel()
             task.result()
-        await ready
+        await known
         try:
             yield client
         finally:
@@ -96,9 +99,23 @@ class SampleBot(discord.Client):
 
     async def _on_tree_error(self, interaction: Any, error: app_commands.AppCommandError) -> None:
         self.problems.append(error.__cause__ or error)
+        self._trouble.set()
+
+    async def problem(self) -> BaseException:
+        """The first error of a command."""
+        await asyncio.wait_for(self._trouble.wait(), 10)
+        return self.problems[0]
+
+    async def hear(self) -> discord.Message:
+        """The next message the gateway brings."""
+        return await asyncio.wait_for(self.heard.get(), 10)
 
     async def on_message(self, message: discord.Message) -> None:
         self.heard.put_nowait(message)
+
+    async def on_socket_event_type(self, event: str) -> None:
+        if event == "GUILD_CREATE":
+            self.known.set()
 
     async def on_resumed(self) -> None:
         self.resumed.set()
