@@ -66,7 +66,7 @@ class RunSpec:
         if size > MAX_SOURCE_BYTES:
             raise refuse(Refusal.FILE_TOO_LARGE, name=self.main, size=size, limit=MAX_SOURCE_BYTES)
         language_of(self.main)
-        if isinstance(self.time_limit_s, bool) or not 1 <= self.time_limit_s <= MAX_TIME_LIMIT_S:
+        if type(self.time_limit_s) is not int or not 1 <= self.time_limit_s <= MAX_TIME_LIMIT_S:
             raise refuse(Refusal.TIME_LIMIT, limit=MAX_TIME_LIMIT_S)
         _check_arguments(self.arguments)
         if not self.launcher.isidentifier():
@@ -80,6 +80,7 @@ class RunSpec:
 
 def language_of(name: str) -> Language:
     """The language of a file by the end of its name; raises UserError where it has none we run."""
+    check_name(name)
     language = EXTENSIONS.get(PurePosixPath(name).suffix.lower())
     if language is None:
         raise refuse(Refusal.UNKNOWN_LANGUAGE, name=name, extensions=_listed(EXTENSIONS))
@@ -95,7 +96,9 @@ def check_name(name: str) -> None:
 
 
 def source_text(name: str, content: bytes) -> str:
-    """The text of an attached file; raises UserError where it is empty, too large or not UTF-8."""
+    """The text of an attached file; raises UserError where it is empty, too large or not UTF-8, or its name is odd."""
+    # First, so that no sentence about the content repeats a name that could not be shown.
+    check_name(name)
     if len(content) > MAX_SOURCE_BYTES:
         raise refuse(Refusal.FILE_TOO_LARGE, name=name, size=len(content), limit=MAX_SOURCE_BYTES)
     try:
