@@ -41,6 +41,10 @@ class DemoOptions:
     programs_python: Path | None = None
 
 
+class _BotEndedError(Exception):
+    """The bot is gone; its log says why."""
+
+
 async def run_demo(options: DemoOptions) -> int:
     """Run the demo to its end; the exit code. Raises StartupError where there is nothing to run."""
     if options.once is not None and not options.once.is_file():
@@ -74,9 +78,7 @@ async def _bot(server: DiscordServer, folder: Path, options: DemoOptions) -> Asy
     try:
         await _ready(server, bot)
         yield bot
-        if bot.returncode is not None:
-            raise StartupError("The bot ended by itself.")
-    except StartupError as error:
+    except _BotEndedError as error:
         tail = log_path.read_text("utf-8", "replace").strip().splitlines()[-15:]
         raise StartupError("\n".join([str(error), "The end of its log:", *tail])) from None
     finally:
@@ -96,7 +98,7 @@ async def _ready(server: DiscordServer, bot: asyncio.subprocess.Process) -> None
     try:
         await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done() or ready.exception() is not None:
-            raise StartupError("The bot did not come up.")
+            raise _BotEndedError("The bot did not come up.")
     finally:
         ready.cancel()
         ended.cancel()
@@ -165,7 +167,7 @@ class _Demo:
 
     async def _death(self) -> int:
         await self._bot.wait()
-        raise StartupError("The bot ended by itself.")
+        raise _BotEndedError("The bot ended by itself.")
 
     async def converse(self) -> int:
         """Read commands from the terminal until it ends; show everything that happens meanwhile."""

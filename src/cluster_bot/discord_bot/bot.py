@@ -26,6 +26,9 @@ from cluster_bot.scheduling.scheduler import Scheduler
 
 log = get_logger(__name__)
 
+# Nobody speaks here: the library need not warn at each start that it could not.
+discord.VoiceClient.warn_nacl = False
+discord.VoiceClient.warn_dave = False
 
 @dataclass(frozen=True, slots=True)
 class BotOptions:
