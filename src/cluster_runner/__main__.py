@@ -36,6 +36,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     os.umask(0o077)
     for name in (signal.SIGHUP, signal.SIGPIPE):
         signal.signal(name, signal.SIG_IGN)
+    wakeup = Wakeup()
     try:
         os.chdir(chosen.spool)
         if not take_lock() or not claim(os.urandom(16).hex()):
@@ -47,7 +48,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     limit = None if chosen.memory_limit_mb is None else chosen.memory_limit_mb * 1024 * 1024
     tools = Tools(chosen.python, chosen.cxx, chosen.nvcc)
-    execute(Options(tools, chosen.same_user, limit), Spool(), Wakeup())
+    execute(Options(tools, chosen.same_user, limit), Spool(), wakeup)
     return EXIT_TOLD
 
 

@@ -72,7 +72,7 @@ class Spool:
     def __init__(self, head_bytes: int = HEAD_BYTES, tail_bytes: int = TAIL_BYTES) -> None:
         self._fd = os.open("events.ndjson", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._fd).st_size
-        self._number = 0
+        self._number = self._rung = 0
         self._head_bytes, self._tail_bytes = head_bytes, tail_bytes
         self._head_left = head_bytes
         self._tail: Deque[Tuple[float, str, str, int]] = deque()
@@ -138,7 +138,10 @@ class Spool:
         self._let_reserve_go()
 
     def ring(self) -> None:
-        """Tell the bot, if it listens, that there is news. Only a hint: nothing may depend on it, no error matters."""
+        """Tell the bot, if it listens and there is news. Only a hint: nothing may depend on it, no error matters."""
+        if self._rung == self._number:
+            return
+        self._rung = self._number
         try:
             # Relative to the current folder, so that the 108 characters of a socket's path always suffice.
             self._bell.sendto(self._name, "../doorbell")

@@ -18,6 +18,8 @@ from cluster_runner.logs import LogBatch
 from cluster_runner.process import Child, end_descendants, kill_descendants, reap, signal_group
 
 LOOK_S = 0.1
+# The first looks follow each other faster, or the memory of a program of a few milliseconds would never be seen.
+_FIRST_LOOK_S = 0.004
 GRACE_S = 2.0
 _MEMORY_LOOK_S = 0.2
 _DRAIN_S = 1.0
@@ -80,11 +82,12 @@ class Supervision:
             self._poll.register(fd, select.POLLIN)
         self._status: Optional[int] = None
         self._duration = 0.0
-        self._peak = linux.peak_bytes(child.pid)
+        self._peak = 0
         self._measured: Optional[int] = None
         self._by_us: Optional[str] = None
         self._kill_at = 0.0
         self._next_look = self._next_memory_look = 0.0
+        self._pace = _FIRST_LOOK_S
 
     def run(self) -> Ended:
         """Wait for the end; afterwards no process of the program lives and all its output is in the batch."""
@@ -144,7 +147,8 @@ class Supervision:
         now = time.monotonic()
         if now < self._next_look:
             return
-        self._next_look = now + LOOK_S
+        self._next_look = now + self._pace
+        self._pace = min(2 * self._pace, LOOK_S)
         self._peak = max(self._peak, linux.peak_bytes(self._child.pid))
         if self._by_us is None:
             self._by_us = self._reason_to_end(now)
@@ -188,7 +192,7 @@ class Supervision:
             exit_code=None if number is not None else os.WEXITSTATUS(status),
             signal=None if number is None else _signal_name(number),
             duration_s=self._duration,
-            # A small program's true peak hides below the floor; the largest one seen is the best that is known.
+            # A small program's true peak hides below the floor; the largest one seen is the best that is known then.
             peak_memory_bytes=max(self._peak, measured) or None,
         )
 

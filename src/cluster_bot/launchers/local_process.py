@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -70,7 +71,10 @@ class LocalProcess:
         self._options = ["--python", python or sys.executable, "--cxx", cxx, "--nvcc", nvcc]
         self._options += ["--same-user"] if same_user else []
         self._options += [] if memory_limit_mb is None else ["--memory-limit-mb", str(memory_limit_mb)]
+        # The runners this process started: living ones with their process, and those that ended.
         self._runners: dict[str, int] = {}
+        self._ended: set[str] = set()
+        self._reaping = threading.Lock()
         self._readers: dict[str, SpoolReader] = {}
         self._doorbell: Doorbell | None = None
 
@@ -136,6 +140,7 @@ class LocalProcess:
         if await asyncio.to_thread(self._folder(name).discard):
             self._readers.pop(name, None)
             await asyncio.to_thread(self._alive, name)
+            self._ended.discard(name)
         else:
             _log.warning("a local run's folder stays: its runner lives", extra={"run": run.id})
 
@@ -170,7 +175,7 @@ class LocalProcess:
         try:
             alive = self._alive(name)
             life = folder.life()
-            if life is Life.UNCLAIMED and not alive and (name in self._runners or folder.age_s(time.time()) > _YOUNG_S):
+            if life is Life.UNCLAIMED and not alive and (name in self._ended or folder.age_s(time.time()) > _YOUNG_S):
                 # Its runner ended, or never was: make sure of it, so that the run can safely be started again.
                 life = Life.FORBIDDEN if folder.forbid() else folder.life()
             if life is Life.GONE and not self._root.is_dir():
@@ -181,14 +186,14 @@ class LocalProcess:
         return _OBSERVATIONS[life]
 
     def _alive(self, name: str) -> bool:
-        """Whether a runner that this process started for the folder is still there; reaps it where it is not."""
-        pid = self._runners.get(name)
-        if pid is None:
-            return False
-        try:
-            return os.waitpid(pid, os.WNOHANG)[0] == 0
-        except ChildProcessError:
-            return False
+        """Whether a runner that this process started for the folder is still there; reaps all that are not."""
+        with self._reaping:
+            for other, pid in list(self._runners.items()):
+                if _has_ended(pid):
+                    # At once: the system gives the number to somebody else after this.
+                    del self._runners[other]
+                    self._ended.add(other)
+            return name in self._runners
 
 
 class Doorbell:
@@ -266,6 +271,13 @@ def _name_in(handle: Handle) -> str | None:
     except (ValueError, KeyError, TypeError):
         return None
     return name if isinstance(name, str) and run_of(name) is not None else None
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def _may_pass(name: str) -> bool:

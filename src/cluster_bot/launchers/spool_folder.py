@@ -14,7 +14,6 @@ import shutil
 import stat
 import struct
 import subprocess
-from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
@@ -185,44 +184,42 @@ class SpoolReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path / "events.ndjson"
-        self._number = 0
-        self._offset = 0
+        # (the last number handed on, where the next line begins): one value, since two threads may be reading.
+        self._place = (0, 0)
 
     def read(self, after: int) -> list[Event]:
-        """The next events over `after`, at most 500; [] where none are there yet."""
-        offset = self._offset if self._number == after else 0
-        number = after
+        """The next events over `after`, at most 500 and 1 MiB; [] where none are there yet."""
+        number, offset = self._place if self._place[0] == after else (after, 0)
         events: list[Event] = []
         try:
             file = self._path.open("rb")
         except FileNotFoundError:
             return events
         with file:
-            while len(events) < _MOST_EVENTS:
+            while not events:
                 file.seek(offset)
-                lines, length = _whole_lines(file.read)
-                if not length:
+                lines = _whole_lines(file.read(_READ_BYTES))
+                if not lines:
                     break
                 for line in lines:
+                    offset += len(line)
                     event = _event(line)
                     if event is not None and event.n == number + 1:
                         events.append(event)
                         number += 1
-                    offset += len(line)
-                    if len(events) >= _MOST_EVENTS:
-                        break
-        self._number, self._offset = number, offset
+                        if len(events) >= _MOST_EVENTS:
+                            break
+        self._place = (number, offset)
         return events
 
 
-def _whole_lines(read: Callable[[int], bytes]) -> tuple[list[bytes], int]:
-    """The complete lines in the next piece, ends included, and how many bytes they are."""
-    piece = read(_READ_BYTES)
+def _whole_lines(piece: bytes) -> list[bytes]:
+    """The complete lines at the beginning of `piece`, ends included."""
     end = piece.rfind(b"\n") + 1
     if end == 0 and len(piece) == _READ_BYTES:
         # No line of ours is that long: let it pass as one odd line.
-        return [piece], len(piece)
-    return [line + b"\n" for line in piece[:end].split(b"\n")[:-1]], end
+        return [piece]
+    return [line + b"\n" for line in piece[:end].split(b"\n")[:-1]]
 
 
 def _event(line: bytes) -> Event | None:
