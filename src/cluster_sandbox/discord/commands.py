@@ -5,6 +5,7 @@ Definitions come from `rest/commands.py`; `members.py` reads them to type the op
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from .errors import ApiError, FormErrors, api_error
@@ -88,11 +89,27 @@ def _characters(data: Json) -> int:
     return total + sum(_characters(one) for one in data.get("options") or [])
 
 
+def all_names(commands: list[Json]) -> list[str]:
+    """Every full name a member can type."""
+    found = []
+    for command in commands:
+        parts = [one for one in command.get("options") or [] if one["type"] in (SUB_COMMAND, SUB_COMMAND_GROUP)]
+        found += [f"{command['name']} {name}" for name in all_names(parts)] if parts else [command["name"]]
+    return found
+
+
 class Commands:
     """The registered commands of the one application, global and per guild."""
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._changed = asyncio.Event()
+
+    async def wait_registered(self, full_name: str, timeout: float) -> None:
+        """Return once "run local" is registered anywhere; TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while full_name not in all_names([one for scope in self._world.commands for one in self.listed(scope)]):
+                await self._changed.wait()
 
     def listed(self, guild_id: int | None) -> list[Json]:
         return list(self._scope(guild_id).values())
@@ -161,6 +178,8 @@ class Commands:
         if guild_id is not None:
             command["guild_id"] = str(guild_id)
         self._scope(guild_id)[number] = command
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
         return command
 
 

@@ -207,8 +207,14 @@ class SandboxClient:
         """Push the server's clock forward; its new time."""
         return float((await self._dict("POST", "/clock", {"advance": seconds}))["now"])
 
+    async def wait_command(self, name: str, timeout: float = 10.0) -> None:
+        """Return once the bot has registered a command; TimeoutError after `timeout` seconds (60 at most)."""
+        answer = await self._dict("GET", "/commands", query={"name": name, "wait": timeout})
+        if not answer["registered"]:
+            raise TimeoutError(f"no command /{name} within {timeout} s")
+
     async def gateway(self, *, wait: float = 0.0) -> Json:
-        """`ready`, `connections`, `sessions`; waits up to `wait` seconds for a bot to be ready."""
+        """`ready`, `connections`, `sessions`, `logins`; waits up to `wait` seconds for a bot to be ready."""
         return await self._dict("GET", "/gateway", query={"wait": wait})
 
     async def drop(self, *, resumable: bool = True, hard: bool = False) -> None:

@@ -73,6 +73,7 @@ class ControlApi:
             ("DELETE", "/sandbox/faults", self._clear_faults),
             ("GET", "/sandbox/clock", self._clock),
             ("POST", "/sandbox/clock", self._advance),
+            ("GET", "/sandbox/commands", self._wait_command),
             ("GET", "/sandbox/gateway", self._gateway),
             ("POST", "/sandbox/gateway", self._drop),
         ]
@@ -255,6 +256,13 @@ class ControlApi:
         self._server.clock.advance(float((await _body(request))["advance"]))
         return await self._clock(request)
 
+    async def _wait_command(self, request: web.Request) -> Json:
+        try:
+            await self._server.wait_command(request.query["name"], _seconds(request, "wait", 10.0))
+        except TimeoutError:
+            return {"registered": False}
+        return {"registered": True}
+
     async def _gateway(self, request: web.Request) -> Json:
         """The state of the gateway; with `wait` seconds, once a bot is ready or they have passed."""
         gateway = self._server.gateway
@@ -262,7 +270,12 @@ class ControlApi:
         if wait > 0:
             with suppress(TimeoutError):  # `ready` says so
                 await gateway.wait_ready(wait)
-        return {"ready": gateway.ready.is_set(), "connections": gateway.connections, "sessions": gateway.sessions}
+        return {
+            "ready": gateway.ready.is_set(),
+            "connections": gateway.connections,
+            "sessions": gateway.sessions,
+            "logins": gateway.logins,
+        }
 
     async def _drop(self, request: web.Request) -> Json:
         data = await _body(request)

@@ -89,6 +89,9 @@ class Gateway:
         self.url = ""
         """Set once the port is known."""
         self.ready = asyncio.Event()
+        self.logins = 0
+        """How often a connection has logged in or resumed."""
+        self._login = asyncio.Event()
 
     @property
     def connections(self) -> int:
@@ -99,10 +102,14 @@ class Gateway:
     def sessions(self) -> int:
         return len(self._sessions)
 
-    async def wait_ready(self, timeout: float = 10.0) -> None:
-        """Return once a bot is connected and was sent READY; TimeoutError after `timeout` seconds."""
+    async def wait_ready(self, timeout: float = 10.0, *, logins: int = 0) -> None:
+        """Return once a bot is connected and was sent READY; TimeoutError after `timeout` seconds.
+
+        After a kill the old connection may look alive for a moment: wait for `logins` above those before it.
+        """
         async with asyncio.timeout(timeout):
-            await self.ready.wait()
+            while self.logins < logins or not self.ready.is_set():
+                await (self._login if self.ready.is_set() else self.ready).wait()
 
     def drop(self, *, resumable: bool = True) -> None:
         """Close every connection as the service does for maintenance; without `resumable` the sessions end."""
@@ -240,7 +247,7 @@ class Gateway:
         )
         for guild in guilds:
             session.send("GUILD_CREATE", self._payloads.guild_create(guild))
-        self.ready.set()
+        self._logged_in()
 
     def _resume(self, connection: Connection, data: Json) -> None:
         if data.get("token", "").removeprefix("Bot ") != self._token:
@@ -264,7 +271,7 @@ class Gateway:
                 connection.send(0, payload, event=event, seq=number)
         # `d` must be an object: discord.py writes into it.
         session.send("RESUMED", {})
-        self.ready.set()
+        self._logged_in()
 
     def _chunk(self, session: Session, data: Json) -> None:
         guild = self._world.guilds.get(int(data["guild_id"]))
@@ -288,6 +295,12 @@ class Gateway:
                 "nonce": data.get("nonce"),
             },
         )
+
+    def _logged_in(self) -> None:
+        self.logins += 1
+        self.ready.set()
+        login, self._login = self._login, asyncio.Event()
+        login.set()
 
     def _attach(self, connection: Connection, session: Session) -> None:
         connection.session, session.connection, session.lost_at = session, connection, None

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .commands import all_names
 from .errors import api_error
 from .gateway import Intent
 from .interactions import Interaction, Kind, Reaction
 from .limits import Upload, check_message, walk
 from .model import Channel, ChannelType, Guild, Json, Message, User
-from .options import CommandError, File, Resolver, all_names, build, choose
+from .options import CommandError, File, Resolver, build, choose
 from .service import Service
 
 BUTTON, LINK_STYLE = 2, 5

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .commands import SUB_COMMAND, SUB_COMMAND_GROUP
+from .commands import SUB_COMMAND, SUB_COMMAND_GROUP, all_names
 from .model import Attachment, Json
 
 STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = range(3, 12)
@@ -64,15 +64,6 @@ def choose(commands: list[Json], full_name: str) -> Chosen:
     if any(one["type"] in (SUB_COMMAND, SUB_COMMAND_GROUP) for one in node.get("options") or []):
         raise CommandError(f"/{full_name} is a group; there is: {', '.join(sorted(all_names([command])))}")
     return Chosen(command, tuple(path))
-
-
-def all_names(commands: list[Json]) -> list[str]:
-    """Every full name a member can type."""
-    found = []
-    for command in commands:
-        parts = [one for one in command.get("options") or [] if one["type"] in (SUB_COMMAND, SUB_COMMAND_GROUP)]
-        found += [f"{command['name']} {name}" for name in all_names(parts)] if parts else [command["name"]]
-    return found
 
 
 @dataclass(slots=True)

@@ -238,6 +238,10 @@ class DiscordServer:
         """The first event, past or future, that fits; TimeoutError lists the last ones."""
         return await self.service.log.wait_for(lambda event: bool(predicate(event)), timeout, after_seq=after_seq)
 
+    async def wait_command(self, name: str, timeout: float = 10.0) -> None:
+        """Return once the bot has registered a command, such as "run local"; TimeoutError otherwise."""
+        await self.service.commands.wait_registered(name, timeout)
+
     def messages(self, channel_id: int | str) -> list[Message]:
         """What everyone sees in a channel now, oldest first. `Message.history` has every earlier text."""
         return self.service.world.listed(self.channel(channel_id).id)

@@ -265,3 +265,6 @@ async def test_killed_at_a_border(server: DiscordServer, ada: Acting, pointed: N
     await bot.close()
     thread = server.threads()[0]
     assert [one.content for one in server.messages(thread.id)] == ["", "running"]
+    async with SampleBot.running(server):
+        await server.gateway.wait_ready(logins=2)
+    assert server.gateway.logins == 2

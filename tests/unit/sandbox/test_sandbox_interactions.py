@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 from raw_bot import Api, connected
 
-from cluster_sandbox.discord import CommandError, DiscordServer, File, Interaction
+from cluster_sandbox.discord import CommandError, DiscordServer, File, Interaction, NoAnswerError, Policy
 from cluster_sandbox.discord.members import Acting
 from cluster_sandbox.discord.model import Json
 
@@ -48,9 +49,9 @@ async def test_a_command_takes_only_its_reactions(api: Api, ada: Acting, kind: i
 async def test_three_seconds(api: Api, server: DiscordServer, ada: Acting) -> None:
     answer = await opened(api, ada)
     assert await api.code("PATCH", api.hook(answer) + "/messages/@original", {"content": "x"}) == (404, 10015)
-    server.clock.advance(2.5)
+    server.clock.advance(1.5)
     assert answer.state == "waiting"
-    server.clock.advance(0.6)
+    server.clock.advance(1.6)
     assert answer.failed == "The application did not respond"
     assert (await api.react(answer, {"type": 5}))[1]["code"] == 10062
     wrong = f"/interactions/{answer.id}/wrong/callback"
@@ -214,3 +215,15 @@ async def test_the_life_of_a_command(api: Api, server: DiscordServer) -> None:
     assert await api.code("GET", one) == (404, 10063)
     assert await api.code("PUT", path, [PING, PING]) == (400, 50035)
     assert await api.code("GET", "/applications/1/commands") == (404, 10002)
+
+
+async def test_autocomplete_without_an_answer(http: aiohttp.ClientSession) -> None:
+    async with DiscordServer(policy=Policy(ack_s=0.05)) as server:
+        http.headers["Authorization"] = f"Bot {server.bot_token}"
+        option = {"type": 3, "name": "run", "description": "d", "autocomplete": True}
+        await Api(server, http).register({"name": "cancel", "description": "d", "options": [option]})
+        general = server.channel_id("general")
+        with pytest.raises(NoAnswerError, match="Loading options failed"):
+            await server.member("ada").autocomplete("cancel", channel_id=general, focused="run")
+        with pytest.raises(CommandError, match="has no option 'ran'; it has: run"):
+            await server.member("ada").autocomplete("cancel", channel_id=general, focused="ran")
