@@ -62,7 +62,7 @@ class Screen:
         before = self._texts.get(event.message_id, "")
         block = _BLOCK.search(event.content)
         if block is None:
-            self._texts[event.message_id] = text = _readable(event.content)
+            self._texts[event.message_id] = text = self._readable(event.content)
             if text and text != before:
                 self._end_line()
                 label = "(to you alone) " if event.ephemeral else ""
@@ -81,6 +81,14 @@ class Screen:
             sys.stdout.flush()
             self._open_line = True
 
+    def _readable(self, text: str) -> str:
+        """Without Discord's markup; people and channels by their names."""
+        text = _TIMESTAMP.sub("", text)
+        text = re.sub(r"^-# ", "", text, flags=re.MULTILINE)
+        text = re.sub(r"<@(\d+)>", lambda found: f"@{self._server.service.world.user(int(found[1])).name}", text)
+        text = re.sub(r"<#(\d+)>", lambda found: self._server.channel(found[1]).name, text)
+        return re.sub(r"\\([\\*_~`|>#\[\]()<@:])", r"\1", text.replace("**", ""))
+
     def _end_line(self) -> None:
         if self._open_line:
             sys.stdout.write("\n")
@@ -97,13 +105,6 @@ class Screen:
                 note += f", saved as {self._save / Path(name).name}"
             if not self._as_json:
                 self.say(note)
-
-
-def _readable(text: str) -> str:
-    """Without Discord's markup."""
-    text = _TIMESTAMP.sub("", text)
-    text = re.sub(r"^-# ", "", text, flags=re.MULTILINE)
-    return re.sub(r"\\([\\*_~`|>#\[\]()<@:])", r"\1", text.replace("**", ""))
 
 
 def _common_lines(before: str, after: str) -> str:
