@@ -143,8 +143,13 @@ def _refused(run: Run, detail: str, again: bool, now: float, rules: Rules) -> Ru
         return run
     if again:
         # Asking again is bounded by the queue's clock, not by a count: an outage may last longer than five tries.
-        return replace(run, status=Status.QUEUED, retry_at=now + rules.retry_pause_s, detail=detail)
+        return _queue_again(run, detail, now + rules.retry_pause_s)
     return _end(run, Status.FAILED, Reason.LAUNCHER_REFUSED, now, detail)
+
+
+def _queue_again(run: Run, detail: str, retry_at: float) -> Run:
+    # Nothing of the idle attempt may stay: a run that waits can't be gone.
+    return replace(run, status=Status.QUEUED, retry_at=retry_at, handle=None, gone_at=None, detail=detail)
 
 
 def _unknowable(run: Run, now: float) -> Run:
@@ -198,7 +203,7 @@ def _gone(run: Run, seen: Observation, now: float, rules: Rules) -> Run:
         if run.status is Status.STOPPING:
             return _end_stopped(run, now)
         if run.status is Status.STARTING and run.attempt < rules.max_attempts:
-            return replace(run, status=Status.QUEUED, retry_at=now, handle=None, detail=seen.detail)
+            return _queue_again(run, seen.detail, now)
         return _end(run, Status.FAILED, Reason.LAUNCHER_REFUSED, now, seen.detail)
     if run.gone_at is None:
         return replace(run, gone_at=now, detail=seen.detail or run.detail)
