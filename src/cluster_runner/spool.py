@@ -110,7 +110,8 @@ class Spool:
 
     def settle(self) -> None:
         """End a phase's log: say what was dropped, then write the tail; the next phase begins anew."""
-        self._tell_dropped()
+        if not self.disk_full:
+            self._tell_dropped()
         while self._tail and not self.disk_full:
             at, stream, text, size = self._tail[0]
             try:

@@ -23,6 +23,8 @@ _FIRST_LOOK_S = 0.004
 GRACE_S = 2.0
 _MEMORY_LOOK_S = 0.2
 _DRAIN_S = 1.0
+# What the copy of the runner may still take between the measuring of the floor and its exec.
+_FLOOR_SLACK = 1024 * 1024
 _READ = 64 * 1024
 
 
@@ -186,14 +188,14 @@ class Supervision:
     def _ended(self) -> Ended:
         status = self._status or 0
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        measured = self._measured if self._measured is not None and self._measured > self._child.peak_floor else 0
+        telling = self._measured is not None and self._measured > self._child.peak_floor + _FLOOR_SLACK
         return Ended(
             by_us=self._by_us,
             exit_code=None if number is not None else os.WEXITSTATUS(status),
             signal=None if number is None else _signal_name(number),
             duration_s=self._duration,
             # A small program's true peak hides below the floor; the largest one seen is the best that is known then.
-            peak_memory_bytes=max(self._peak, measured) or None,
+            peak_memory_bytes=max(self._peak, self._measured if telling and self._measured else 0) or None,
         )
 
 

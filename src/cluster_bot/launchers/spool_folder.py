@@ -10,7 +10,6 @@ import fcntl
 import os
 import re
 import select
-import shutil
 import stat
 import struct
 import subprocess
@@ -230,10 +229,10 @@ def _event(line: bytes) -> Event | None:
 
 
 def _remove_tree(folder: Path) -> None:
-    """Remove a folder that a hostile program may have filled: with closed folders, or thousands deep."""
-    try:
-        shutil.rmtree(folder)
-    except (OSError, RecursionError):
-        # The system's own tools do not recurse, and follow no link below the folder.
+    """Remove a folder that a hostile program may have filled: with closed folders, or thousands deep.
+
+    The system's own tools follow no link below it and do not take a descriptor a level, as Python's do.
+    """
+    if subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False).returncode != 0:
         subprocess.run(["chmod", "-R", "u+rwx", "--", folder], stderr=subprocess.DEVNULL, check=False)
         subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)
