@@ -1,0 +1,92 @@
+"""The stores that the contract suite runs on, and what it fills them with.
+
+A new database joins by a line in `DATABASES`: from an empty folder of its own to a URL. Run as a program, this is a
+process that uses a store beside the test's (`python stores.py VERB URL …`): it says `ready` once it has opened the
+store, waits for a line, does the verb, and prints one line of JSON for each thing that is done.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from cluster_bot.errors import UserError
+from cluster_bot.runs.ports import Store, Submission
+from cluster_bot.runs.rules import Limits
+from cluster_bot.runs.run import Member, Origin
+from cluster_bot.runs.spec import RunSpec
+from cluster_bot.store import SqlStore
+from cluster_runner.wire import Event
+
+DATABASES: Mapping[str, Callable[[Path], str]] = {
+    "sqlite": lambda folder: f"sqlite+aiosqlite:///{folder / 'cluster-bot.sqlite3'}",
+}
+NOW = 1_700_000_000.0
+WIDE = Limits(live_per_member=10_000, live_in_all=10_000)
+
+
+def submission(key: str, owner: str = "1", launcher: str = "local") -> Submission:
+    """One request; `key` is what makes it this one."""
+    spec = RunSpec({"a.py": "print()\n"}, "a.py", launcher, 60, arguments=("--n", "1"))
+    return Submission(spec, Member(owner, f"member {owner}"), Origin(key, {"channel": 5, "token": "t", "thread": None}))
+
+
+def log(number: int, text: str = "line\n") -> Event:
+    """A log event."""
+    return Event(number, NOW + number, "log", {"stream": "stdout", "text": text})
+
+
+def _tell(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)
+
+
+async def _admit(store: Store, prefix: str, count: str, in_all: str) -> None:
+    """Hand in `count` requests at once."""
+
+    async def one(number: int) -> None:
+        with suppress(UserError):
+            limits = Limits(live_per_member=10_000, live_in_all=int(in_all))
+            admission = await store.admit(submission(f"{prefix}{number}"), limits, NOW)
+            _tell(id=admission.run.id, number=admission.run.number, fresh=admission.fresh)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(count)):
+            group.create_task(one(number), name=f"admit {number}")
+
+
+async def _append(store: Store, run_id: str, first: str, step: str, count: str) -> None:
+    """Append events one by one, and save the run beside them."""
+    for number in range(int(first), int(first) + int(step) * int(count), int(step)):
+        await store.append(run_id, 0, [log(number)])
+        _tell(appended=number)
+
+
+async def _save(store: Store, run_id: str, count: str) -> None:
+    """Save the run again and again."""
+    run = await store.load(run_id)
+    for _ in range(int(count)):
+        run = await store.save(run)
+        _tell(version=run.version)
+
+
+async def _nothing(store: Store) -> None:
+    """Having opened it was the point."""
+
+
+_VERBS = {"admit": _admit, "append": _append, "save": _save, "open": _nothing}
+
+
+async def _main(verb: str, url: str, *arguments: str) -> None:
+    store = await SqlStore.open(url)
+    try:
+        _tell(ready=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        await _VERBS[verb](store, *arguments)
+    finally:
+        await store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(*sys.argv[1:]))
