@@ -5,23 +5,18 @@ Everything lives in a folder that is gone afterwards.
 """
 
 import asyncio
-import os
-import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster_bot.demo.bot_process import READY_S, BotEndedError, BotProcess, started_bot
 from cluster_bot.demo.screen import Screen
 from cluster_bot.discord_bot import messages
 from cluster_bot.errors import StartupError
 from cluster_bot.runs.run import Status
 from cluster_sandbox.discord import Acting, CommandError, DiscordServer, File, Interaction
 
-READY_S = 60.0
-END_S = 10.0
 MEMBER = "you"
 
 GOOD, PROGRAM_FAILED, WE_FAILED = 0, 1, 2
@@ -41,73 +36,27 @@ class DemoOptions:
     programs_python: Path | None = None
 
 
-class _BotEndedError(Exception):
-    """The bot is gone; its log says why."""
-
-
 async def run_demo(options: DemoOptions) -> int:
     """Run the demo to its end; the exit code. Raises StartupError where there is nothing to run."""
     if options.once is not None and not options.once.is_file():
         raise StartupError(f"There is no file {options.once}; name a program, such as examples/numpy_matmul.py.")
     with tempfile.TemporaryDirectory(prefix="cluster-bot-demo-") as folder:
-        async with DiscordServer() as server, _bot(server, Path(folder), options) as bot:
-            demo = _Demo(server, bot, options)
-            return await (demo.converse() if options.once is None else demo.once(options.once))
-
-
-@asynccontextmanager
-async def _bot(server: DiscordServer, folder: Path, options: DemoOptions) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The bot as a user would start it, told by its environment alone; its log is shown where it fails."""
-    # Programs run as an unprivileged user must be able to pass through to their own folder.
-    folder.chmod(0o711)
-    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TZ")}
-    environment |= {
-        "DISCORD_TOKEN": server.bot_token,
-        "DISCORD_API_URL": server.api_url,
-        "DISCORD_GUILDS": str(server.guild_id),
-        "DATA_DIR": str(folder / "data"),
-        "LOCAL_ENABLED": "true",
-        "LOCAL_PYTHON": str((options.programs_python or Path(sys.executable)).absolute()),
-        "LOCAL_SAME_USER": "true",
-    }
-    log_path = folder / "bot.log"
-    with log_path.open("wb") as log:
-        bot = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cluster_bot", "up", cwd=folder, env=environment, stdout=log, stderr=log
-        )
-    try:
-        await _ready(server, bot)
-        yield bot
-    except _BotEndedError as error:
-        tail = log_path.read_text("utf-8", "replace").strip().splitlines()[-15:]
-        raise StartupError("\n".join([str(error), "The end of its log:", *tail])) from None
-    finally:
-        if bot.returncode is None:
-            bot.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(END_S):
-                    await bot.wait()
-            except TimeoutError:
-                bot.kill()
-                await bot.wait()
-
-
-async def _ready(server: DiscordServer, bot: asyncio.subprocess.Process) -> None:
-    ready = asyncio.create_task(server.gateway.wait_ready(READY_S), name="bot-ready")
-    ended = asyncio.create_task(bot.wait(), name="bot-ended")
-    try:
-        await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not ready.done() or ready.exception() is not None:
-            raise _BotEndedError("The bot did not come up.")
-    finally:
-        ready.cancel()
-        ended.cancel()
+        python = (options.programs_python or Path(sys.executable)).absolute()
+        try:
+            async with (
+                DiscordServer() as server,
+                started_bot(server, Path(folder), {"LOCAL_PYTHON": str(python)}) as bot,
+            ):
+                demo = _Demo(server, bot, options)
+                return await (demo.converse() if options.once is None else demo.once(options.once))
+        except BotEndedError as error:
+            raise StartupError(str(error)) from None
 
 
 class _Demo:
     """One member in one channel, and a screen on which everything they would see appears."""
 
-    def __init__(self, server: DiscordServer, bot: asyncio.subprocess.Process, options: DemoOptions) -> None:
+    def __init__(self, server: DiscordServer, bot: BotProcess, options: DemoOptions) -> None:
         self._server = server
         self._bot = bot
         self._options = options
@@ -167,7 +116,7 @@ class _Demo:
 
     async def _death(self) -> int:
         await self._bot.wait()
-        raise _BotEndedError("The bot ended by itself.")
+        raise BotEndedError("The bot ended by itself.")
 
     async def converse(self) -> int:
         """Read commands from the terminal until it ends; show everything that happens meanwhile."""
