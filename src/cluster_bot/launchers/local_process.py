@@ -178,8 +178,6 @@ class LocalProcess:
             if life is Life.UNCLAIMED and not alive and (name in self._ended or folder.age_s(time.time()) > _YOUNG_S):
                 # Its runner ended, or never was: make sure of it, so that the run can safely be started again.
                 life = Life.FORBIDDEN if folder.forbid() else folder.life()
-            if life is Life.GONE and not self._root.is_dir():
-                return _NO_LOOK
         except OSError:
             _log.warning("a local run's folder can't be read", extra={"folder": name}, exc_info=True)
             return _NO_LOOK

@@ -76,11 +76,17 @@ class SpoolFolder:
             return Life.ALIVE if locked else Life.ENDED
         if locked:
             return Life.WAITING
-        return Life.UNCLAIMED if self.path.is_dir() else Life.GONE
+        if self.path.is_dir():
+            return Life.UNCLAIMED
+        if not self.path.parent.is_dir():
+            # A disk that is not mounted says nothing about the runs on it.
+            raise FileNotFoundError(errno.ENOENT, "the folder of all spools is gone", str(self.path.parent))
+        return Life.GONE
 
     def age_s(self, now: float) -> float:
-        """Seconds since the payload was written, by the wall clock."""
-        return abs(now - (self.path / "payload.json").stat().st_mtime)
+        """Seconds since the payload was written (or the folder made, where there is none), by the wall clock."""
+        payload = self.path / "payload.json"
+        return abs(now - (payload if payload.exists() else self.path).stat().st_mtime)
 
     def forbid(self) -> bool:
         """Make the claim in the runner's stead; True where that won, so that no runner will ever execute it."""
