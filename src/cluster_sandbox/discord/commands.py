@@ -10,6 +10,7 @@ import re
 
 from .errors import ApiError, FormErrors, api_error
 from .model import Json
+from .pulse import Pulse
 from .world import World
 
 CHAT_INPUT = 1
@@ -101,8 +102,9 @@ def all_names(commands: list[Json]) -> list[str]:
 class Commands:
     """The registered commands of the one application, global and per guild."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, pulse: Pulse) -> None:
         self._world = world
+        self._pulse = pulse
         self._changed = asyncio.Event()
 
     async def wait_registered(self, full_name: str, timeout: float) -> None:
@@ -136,6 +138,7 @@ class Commands:
         scope = self._scope(guild_id)
         known = {_key(one): int(one["id"]) for one in scope.values()}
         scope.clear()
+        self._pulse.ring()
         return [self._put(guild_id, data, known.get(_key(data))) for data in definitions]
 
     def create(self, guild_id: int | None, data: Json) -> Json:
@@ -156,6 +159,7 @@ class Commands:
     def delete(self, guild_id: int | None, command_id: int) -> None:
         self.get(guild_id, command_id)
         del self._scope(guild_id)[command_id]
+        self._pulse.ring()
 
     def _scope(self, guild_id: int | None) -> dict[int, Json]:
         if guild_id is not None:
@@ -180,6 +184,7 @@ class Commands:
         self._scope(guild_id)[number] = command
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+        self._pulse.ring()
         return command
 
 

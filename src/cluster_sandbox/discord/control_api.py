@@ -1,8 +1,6 @@
 """The control API: what a test does with the server object, over HTTP, for other processes. Below /sandbox.
 
-`control.py` has the client, which is also the description of the routes. Only programs of this machine may call:
-a web page elsewhere that a browser here shows could otherwise have `/run` execute its code, so a foreign Host or
-Origin is refused.
+`control.py` has the client, which is also the description of the routes; `guard.py` says who may call.
 """
 
 from __future__ import annotations
@@ -10,15 +8,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import BodyPartReader, web
 
-from .errors import ApiError
 from .faults import Fault
-from .members import Acting, NoAnswerError
+from .guard import Handler, guarded
+from .members import Acting
 from .model import Json
 from .options import File
 from .views import channel_view, event_view, interaction_view, message_view, request_view
@@ -26,7 +23,6 @@ from .views import channel_view, event_view, interaction_view, message_view, req
 if TYPE_CHECKING:
     from .server import DiscordServer
 
-Handler = Callable[[web.Request], Awaitable[Any]]
 FILE_FIELD = re.compile(r"^files\[([-_\w]+)\]$")
 LONGEST_WAIT_S = 60.0
 FAULT_FIELDS = (
@@ -78,29 +74,7 @@ class ControlApi:
             ("POST", "/sandbox/gateway", self._drop),
         ]
         for method, path, handler in table:
-            app.router.add_route(method, path, self._guarded(handler))
-
-    def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            own = self._server.url.removeprefix("http://")
-            local = own.replace("127.0.0.1", "localhost")
-            origin = request.headers.get("Origin")
-            foreign = origin is not None and origin.removeprefix("http://") not in (own, local)
-            if foreign or request.host not in (own, local):
-                return web.json_response({"error": "only programs on this machine may do that"}, status=403)
-            try:
-                result = await handler(request)
-            except ApiError as error:
-                return web.json_response({"error": str(error), **error.body()}, status=error.status)
-            except NoAnswerError as error:
-                return web.json_response({"error": str(error)}, status=504)
-            except (KeyError, TypeError, ValueError) as error:
-                # What the caller sent does not fit: a border, and the caller needs the sentence.
-                text = f"missing {error}" if isinstance(error, KeyError) else str(error)
-                return web.json_response({"error": text}, status=400)
-            return result if isinstance(result, web.StreamResponse) else web.json_response(result)
-
-        return guarded
+            app.router.add_route(method, path, guarded(handler, lambda: self._server.url))
 
     # --- about --------------------------------------------------------------------------------------
 

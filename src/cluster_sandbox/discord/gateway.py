@@ -21,6 +21,7 @@ from .clock import Clock
 from .model import Json
 from .payloads import Payloads
 from .policy import Policy
+from .pulse import Pulse
 from .world import World
 
 REPLAYABLE = 5000
@@ -78,12 +79,15 @@ class Session:
 class Gateway:
     """All sessions of the one bot. `ready` is set while at least one connection is logged in."""
 
-    def __init__(self, world: World, payloads: Payloads, policy: Policy, clock: Clock, token: str) -> None:
+    def __init__(
+        self, world: World, payloads: Payloads, policy: Policy, clock: Clock, token: str, pulse: Pulse
+    ) -> None:
         self._world = world
         self._payloads = payloads
         self._policy = policy
         self._clock = clock
         self._token = token
+        self._pulse = pulse
         self._sessions: dict[str, Session] = {}
         self._open: list[Connection] = []
         self.url = ""
@@ -126,6 +130,7 @@ class Gateway:
 
     def dispatch(self, event: str, data: Json, intent: Intent | None = None) -> None:
         """Send an event to every session that asked for its kind (None: whatever it asked for)."""
+        self._pulse.ring()
         for session in list(self._sessions.values()):
             expired = session.lost_at is not None and (
                 self._clock.now() - session.lost_at > self._policy.resume_window_s
@@ -299,6 +304,7 @@ class Gateway:
     def _logged_in(self) -> None:
         self.logins += 1
         self.ready.set()
+        self._pulse.ring()
         login, self._login = self._login, asyncio.Event()
         login.set()
 
@@ -316,3 +322,4 @@ class Gateway:
                 self._sessions.pop(session.id, None)
         if not self.connections:
             self.ready.clear()
+            self._pulse.ring()

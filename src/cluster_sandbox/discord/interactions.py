@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from .limits import Upload
 from .messaging import NO_FILES, Messaging, Origin
 from .model import Channel, Guild, Json, Message, MessageFlag, MessageType, User
 from .payloads import Payloads
+from .pulse import Pulse
 from .world import World
 
 NOT_RESPONDED = "The application did not respond"
@@ -83,6 +84,7 @@ class Interaction:
     followups: list[Message] = field(default_factory=list)
     choices: list[Json] = field(default_factory=list)
     modal: Json | None = None
+    on_move: Callable[[Interaction], None] = field(default=lambda _: None, repr=False)
     _moved: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     @property
@@ -124,6 +126,7 @@ class Interaction:
         self.state = state
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
+        self.on_move(self)
 
     def fail(self) -> None:
         self.failed = NOT_RESPONDED
@@ -133,10 +136,13 @@ class Interaction:
 class Interactions:
     """All interactions of one server, by id and by token."""
 
-    def __init__(self, world: World, messaging: Messaging, payloads: Payloads) -> None:
+    def __init__(self, world: World, messaging: Messaging, payloads: Payloads, pulse: Pulse) -> None:
         self._world = world
         self._messaging = messaging
         self._payloads = payloads
+        self._pulse = pulse
+        self.moves: list[Interaction] = []
+        """Every interaction that was opened or changed its state, in order; the same one as often as it did."""
         self._by_id: dict[int, Interaction] = {}
         self._by_token: dict[str, Interaction] = {}
 
@@ -165,15 +171,21 @@ class Interactions:
             now,
             source=source,
             command_name=command_name,
+            on_move=self._noticed,
         )
         self._by_id[interaction.id] = interaction
         self._by_token[interaction.token] = interaction
+        self._noticed(interaction)
         self._world.clock.call_at(now + self._world.policy.ack_s, lambda: self._too_late(interaction, "waiting"))
         self._world.clock.call_at(
             now + self._world.policy.token_life_s, lambda: self._too_late(interaction, "deferred")
         )
         self._messaging.gateway.dispatch("INTERACTION_CREATE", self._payload(interaction, data))
         return interaction
+
+    def _noticed(self, interaction: Interaction) -> None:
+        self.moves.append(interaction)
+        self._pulse.ring()
 
     @staticmethod
     def _too_late(interaction: Interaction, state: State) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .model import Json
+from .pulse import Pulse
 
 EventKind = Literal["create", "edit", "delete", "thread"]
 
@@ -49,7 +50,8 @@ class MessageEvent:
 class EventLog:
     """An append-only list with waiting readers."""
 
-    def __init__(self) -> None:
+    def __init__(self, pulse: Pulse | None = None) -> None:
+        self._pulse = pulse or Pulse()
         self.events: list[MessageEvent] = []
         self._changed = asyncio.Event()
 
@@ -58,6 +60,7 @@ class EventLog:
         # Readers hold the old event object: setting it wakes exactly those who saw the list before this.
         self._changed.set()
         self._changed = asyncio.Event()
+        self._pulse.ring()
 
     async def watch(self, after_seq: int = 0) -> AsyncIterator[MessageEvent]:
         """Every event numbered above `after_seq`: first the past, then each new one, without end."""

@@ -58,6 +58,10 @@ class Acting:
         """Full names of the commands this member is offered in a channel."""
         return sorted(all_names(self._offered(self._place(channel_id))))
 
+    def offered(self, channel_id: int | str) -> list[Json]:
+        """The definitions of the commands this member is offered in a channel."""
+        return self._offered(self._place(channel_id))
+
     async def command(
         self, name: str, *, channel_id: int | str, options: Mapping[str, Any] | None = None
     ) -> Interaction:

@@ -44,6 +44,7 @@ class DiscordServer:
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None
         self._members: dict[str, Acting] = {}
+        self._guests: list[Callable[[web.Application], None]] = []
         self.url = ""
         self.guild_id = self.add_guild(guild_name)
         for name, kind in (
@@ -60,6 +61,8 @@ class DiscordServer:
         """Listen. OSError if the port is taken."""
         app = web.Application(client_max_size=self.policy.request_bytes + 1024 * 1024)
         ControlApi(self).add_routes(app)
+        for add_routes in self._guests:
+            add_routes(app)
         app.router.add_get("/gateway", self.service.gateway.handle)
         app.router.add_get("/gateway/", self.service.gateway.handle)
         app.router.add_route("*", "/{path:.*}", Pipeline(self.service).handle)
@@ -71,6 +74,10 @@ class DiscordServer:
         self.service.gateway.url = f"ws://{self._host}:{port}/gateway"
         self.service.cdn.base = f"{self.url}/cdn"
         return self
+
+    def serve_also(self, add_routes: Callable[[web.Application], None]) -> None:
+        """Let somebody add routes of their own, such as the page; before `start`."""
+        self._guests.append(add_routes)
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
@@ -201,6 +208,11 @@ class DiscordServer:
         if wanted:
             self._give_role(acting, wanted)
         return acting
+
+    @property
+    def people(self) -> list[Acting]:
+        """The members who were asked for, in that order."""
+        return list(self._members.values())
 
     def _give_role(self, acting: Acting, names: list[str]) -> None:
         guild = self.service.world.guilds[self.guild_id]

@@ -15,6 +15,7 @@ from .log import EventLog
 from .messaging import Messaging
 from .payloads import Payloads
 from .policy import Policy
+from .pulse import Pulse
 from .record import Record
 from .threads import Threads
 from .world import World
@@ -26,16 +27,17 @@ class Service:
     def __init__(self, policy: Policy, bot_name: str) -> None:
         self.policy = policy
         self.clock = Clock()
+        self.pulse = Pulse()
         self.world = World(policy, self.clock, bot_name)
         self.token = f"{self.world.bot.id}.{secrets.token_urlsafe(8)}.{secrets.token_urlsafe(24)}"
         self.cdn = Cdn(policy, self.clock)
         self.payloads = Payloads(self.world, self.cdn)
-        self.gateway = Gateway(self.world, self.payloads, policy, self.clock, self.token)
-        self.log = EventLog()
+        self.gateway = Gateway(self.world, self.payloads, policy, self.clock, self.token, self.pulse)
+        self.log = EventLog(self.pulse)
         self.messaging = Messaging(self.world, self.cdn, self.payloads, self.gateway, self.log)
         self.threads = Threads(self.world, self.messaging)
-        self.interactions = Interactions(self.world, self.messaging, self.payloads)
-        self.commands = Commands(self.world)
+        self.interactions = Interactions(self.world, self.messaging, self.payloads, self.pulse)
+        self.commands = Commands(self.world, self.pulse)
         self.record = Record()
         self.templates: list[str] = []
         self.faults = Faults(lambda: self.templates)
