@@ -149,7 +149,9 @@ def _refused(run: Run, detail: str, again: bool, now: float, rules: Rules) -> Ru
 
 def _queue_again(run: Run, detail: str, retry_at: float) -> Run:
     # Nothing of the idle attempt may stay: a run that waits can't be gone.
-    return replace(run, status=Status.QUEUED, retry_at=retry_at, handle=None, gone_at=None, detail=detail)
+    return replace(
+        run, status=Status.QUEUED, retry_at=retry_at, handle=None, gone_at=None, started_at=None, detail=detail
+    )
 
 
 def _unknowable(run: Run, now: float) -> Run:
@@ -202,7 +204,7 @@ def _gone(run: Run, seen: Observation, now: float, rules: Rules) -> Run:
     if seen.never_ran and run.applied == 0:
         if run.status is Status.STOPPING:
             return _end_stopped(run, now)
-        if run.status is Status.STARTING and run.attempt < rules.max_attempts:
+        if run.attempt < rules.max_attempts:
             return _queue_again(run, seen.detail, now)
         return _end(run, Status.FAILED, Reason.LAUNCHER_REFUSED, now, seen.detail)
     if run.gone_at is None:

@@ -70,6 +70,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
         ),
         Status.RUNNING: frozenset(
             {
+                Status.QUEUED,
                 Status.STOPPING,
                 Status.SUCCEEDED,
                 Status.FAILED,

@@ -297,6 +297,7 @@ def after(*history: Happening, run: Run = FIRST, pause: float = 1.0) -> Run:
 
 LAUNCHED = (LaunchWished(), LaunchAccepted(Handle("h")))
 RUNNING = (*LAUNCHED, Said(1, machine=Machine("host"), phase="run"))
+SEEN_RUNNING = Observed(Observation(Sighting.RUNNING))
 CANCEL = StopWished(Reason.CANCELLED_BY_USER, "ann")
 STOPPING = (*RUNNING, CANCEL)
 VANISHED = (Observed(Observation(Sighting.FINISHED)), *[Tick()] * 6)
@@ -318,6 +319,7 @@ ARROWS: dict[tuple[Status, Status], tuple[Happening, ...]] = {
     (Status.STARTING, Status.CANCELLED): (*LAUNCHED, ended("stopped")),
     (Status.STARTING, Status.TIMED_OUT): (*LAUNCHED, ended("time_limit")),
     (Status.STARTING, Status.LOST): (LaunchWished(), LaunchUnknowable()),
+    (Status.RUNNING, Status.QUEUED): (*LAUNCHED, SEEN_RUNNING, Observed(Observation(Sighting.MISSING, never_ran=True))),
     (Status.RUNNING, Status.STOPPING): STOPPING,
     (Status.RUNNING, Status.SUCCEEDED): (*RUNNING, ended("exited", exit_code=0)),
     (Status.RUNNING, Status.FAILED): (*RUNNING, ended("exited", exit_code=1)),
