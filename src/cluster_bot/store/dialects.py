@@ -122,9 +122,6 @@ def _writing(engine: Engine) -> Engine:
 
 
 def _write_safely(connection: Any, _record: object) -> None:
-    # None keeps the driver from beginning transactions of its own: it would begin a deferred one, and a deferred
-    # transaction that reads before it writes fails under load instead of waiting.
-    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
@@ -132,6 +129,8 @@ def _write_safely(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction, which is what the driver would begin, that reads before it writes fails under load at
+    # once instead of waiting. With one open the driver begins none of its own.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

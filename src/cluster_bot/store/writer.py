@@ -28,7 +28,7 @@ class Writer:
     """Writes through `engine`, which it owns, in the order of asking.
 
     A write that was begun goes on when whoever asked is cancelled: a cancellation in the middle of a driver's call
-    would cost the connection and leave its transaction open.
+    would cost the connection, and others may share the transaction.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
