@@ -8,14 +8,15 @@ store, waits for a line, does the verb, and prints one line of JSON for each thi
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from cluster_bot.errors import UserError
 from cluster_bot.runs.ports import Store, Submission
 from cluster_bot.runs.rules import Limits
-from cluster_bot.runs.run import Member, Origin
+from cluster_bot.runs.run import Member, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec
 from cluster_bot.store import SqlStore
 from cluster_runner.wire import Event
@@ -36,6 +37,27 @@ def submission(key: str, owner: str = "1", launcher: str = "local") -> Submissio
 def log(number: int, text: str = "line\n") -> Event:
     """A log event."""
     return Event(number, NOW + number, "log", {"stream": "stdout", "text": text})
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[SqlStore]:
+    """The store at `url`, closed at the end; again, and it is the same database through another store."""
+    store = await SqlStore.open(url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def admitted(store: Store, key: str = "key", **more: str) -> Run:
+    """A run as it was submitted."""
+    return (await store.admit(submission(key, **more), WIDE, NOW)).run
+
+
+async def launched(store: Store, key: str = "key") -> Run:
+    """A run in its first attempt."""
+    run = await admitted(store, key)
+    return await store.save(replace(run, status=Status.STARTING, attempt=1, launched_at=NOW))
 
 
 def _tell(**facts: object) -> None:
@@ -79,13 +101,10 @@ _VERBS = {"admit": _admit, "append": _append, "save": _save, "open": _nothing}
 
 
 async def _main(verb: str, url: str, *arguments: str) -> None:
-    store = await SqlStore.open(url)
-    try:
+    async with opened(url) as store:
         _tell(ready=True)
         await asyncio.to_thread(sys.stdin.readline)
         await _VERBS[verb](store, *arguments)
-    finally:
-        await store.close()
 
 
 if __name__ == "__main__":

@@ -1,18 +1,10 @@
 """What every store promises: each sentence of the `Store` port, on every database of `stores.DATABASES`."""
 
 import asyncio
-import json
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
-import stores
-from stores import NOW, WIDE, log, submission
+from stores import NOW, WIDE, admitted, launched, log, submission
 
 from cluster_bot.errors import StaleRunError, UnknownRunError, UserError
 from cluster_bot.runs.ports import Place
@@ -24,38 +16,6 @@ from cluster_runner.wire import Event, Outcome
 
 LIVE = [status for status in Status if not status.final]
 FINAL = [status for status in Status if status.final]
-
-
-@pytest.fixture(params=stores.DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return stores.DATABASES[request.param](tmp_path)
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[SqlStore]:
-    opened = await SqlStore.open(url)
-    yield opened
-    await opened.close()
-
-
-@asynccontextmanager
-async def reopened(url: str) -> AsyncIterator[SqlStore]:
-    """The same database, through another store."""
-    other = await SqlStore.open(url)
-    try:
-        yield other
-    finally:
-        await other.close()
-
-
-async def admitted(store: SqlStore, key: str = "key", **more: str) -> Run:
-    return (await store.admit(submission(key, **more), WIDE, NOW)).run
-
-
-async def launched(store: SqlStore, key: str = "key") -> Run:
-    """A run in its first attempt."""
-    run = await admitted(store, key)
-    return await store.save(replace(run, status=Status.STARTING, attempt=1, launched_at=NOW))
 
 
 # --- admit ------------------------------------------------------------------------------------------------------
@@ -378,155 +338,3 @@ async def test_blobs_are_bounded(url: str) -> None:
         await store.put_blob(other.id, "a", b"x" * 10)
     finally:
         await store.close()
-
-
-# --- durable, and shared by processes ---------------------------------------------------------------------------
-
-
-async def test_everything_is_there_after_reopening(url: str) -> None:
-    async with reopened(url) as store:
-        run = await launched(store)
-        await store.append(run.id, 1, [log(1), log(2)])
-        await store.save_place(run.id, Place({"thread": 1}, shown_version=1))
-        await store.put_blob(run.id, "plot.png", b"x")
-    async with reopened(url) as store:
-        assert await store.unfinished() == [run]
-        assert await store.events(run.id, 1, 0) == [log(1), log(2)]
-        assert await store.place(run.id) == Place({"thread": 1}, shown_version=1)
-        assert await store.blob(run.id, "plot.png") == b"x"
-        assert not (await store.admit(submission("key"), WIDE, NOW)).fresh
-        assert (await admitted(store, "next")).number == run.number + 1
-
-
-async def test_what_one_store_wrote_another_reads_at_once(url: str) -> None:
-    async with reopened(url) as one, reopened(url) as two:
-        run = await launched(one)
-        assert await two.load(run.id) == run
-        await two.append(run.id, 1, [log(1)])
-        assert await one.last_event(run.id, 1) == 1
-        newer = await two.save(run)
-        with pytest.raises(StaleRunError):
-            await one.save(run)
-        assert await one.load(run.id) == newer
-
-
-async def one_pass() -> None:
-    """One pass of the loop, so that each round of the next test cancels a little later in the calls."""
-    loop = asyncio.get_running_loop()
-    passed = loop.create_future()
-    loop.call_soon(passed.set_result, None)
-    await passed
-
-
-async def test_a_cancelled_caller_leaves_the_store_in_order(store: SqlStore) -> None:
-    run = await launched(store)
-    calls: list[Callable[[int], Any]] = [
-        lambda n: store.append(run.id, 1, [log(n)]),
-        lambda n: store.admit(submission(f"cancelled{n}"), WIDE, NOW),
-        lambda n: store.save_place(run.id, Place({"n": n})),
-        lambda n: store.events(run.id, 1, 0),
-    ]
-    for patience in range(40):
-        tasks = [asyncio.ensure_future(call(patience + 1)) for call in calls]
-        for _ in range(patience):
-            await one_pass()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    assert await store.append(run.id, 1, [log(1000)]) == 1
-    assert (await admitted(store, "after")).status is Status.QUEUED
-    assert (await store.save(run)).version == run.version + 1
-
-
-@asynccontextmanager
-async def process(verb: str, *arguments: str) -> AsyncIterator[Process]:
-    """Another process that has opened its store and waits for `go`."""
-    command = [sys.executable, stores.__file__, verb, *arguments]
-    started = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
-    try:
-        assert (await told(started)) == {"ready": True}
-        yield started
-    finally:
-        if started.returncode is None:
-            started.kill()
-        await started.communicate()
-
-
-async def told(started: Process) -> dict[str, Any]:
-    """The next thing it did; {} once it has ended."""
-    assert started.stdout is not None
-    line = await started.stdout.readline()
-    return dict(json.loads(line)) if line else {}
-
-
-async def go(*processes: Process) -> list[dict[str, Any]]:
-    """Let all go on at once; everything they did, once they have ended well."""
-    done: list[dict[str, Any]] = []
-    for one in processes:
-        assert one.stdin is not None
-        one.stdin.write(b"go\n")
-    for one in processes:
-        while fact := await told(one):
-            done.append(fact)
-        assert await one.wait() == 0
-    return done
-
-
-async def test_a_new_database_opened_by_many_at_once(url: str) -> None:
-    async with AsyncExitStack() as stack:
-        tasks = [asyncio.ensure_future(stack.enter_async_context(process("open", url))) for _ in range(6)]
-        assert await go(*await asyncio.gather(*tasks)) == []
-
-
-async def test_two_processes_stop_exactly_at_the_limit(store: SqlStore, url: str) -> None:
-    async with process("admit", url, "a", "40", "25") as one, process("admit", url, "b", "40", "25") as two:
-        facts = await go(one, two)
-    assert len(facts) == 25
-    assert sorted(fact["number"] for fact in facts) == list(range(1, 26))
-    assert len(await store.unfinished()) == 25
-
-
-async def test_two_processes_with_the_same_requests_make_one_run_each(store: SqlStore, url: str) -> None:
-    async with process("admit", url, "a", "30", "99") as one, process("admit", url, "a", "30", "99") as two:
-        facts = await go(one, two)
-    assert len(facts) == 60
-    assert sum(fact["fresh"] for fact in facts) == 30
-    assert len({fact["id"] for fact in facts}) == len(await store.unfinished()) == 30
-
-
-async def test_two_processes_append_to_one_run(store: SqlStore, url: str) -> None:
-    run = await admitted(store)
-    async with (
-        process("append", url, run.id, "1", "2", "150") as odd,
-        process("append", url, run.id, "2", "2", "150") as even,
-    ):
-        await go(odd, even)
-    assert await store.last_event(run.id, 0) == 300
-
-
-@pytest.mark.parametrize("enough", [1, 40, 200])
-async def test_what_was_acknowledged_survives_a_kill(store: SqlStore, url: str, enough: int) -> None:
-    run = await admitted(store)
-    async with (
-        process("append", url, run.id, "1", "1", "100000") as appending,
-        process("save", url, run.id, "100000") as saving,
-    ):
-        for one in (appending, saving):
-            assert one.stdin is not None
-            one.stdin.write(b"go\n")
-        appended = version = 0
-        while min(appended, version) < enough:
-            appended = (await told(appending))["appended"]
-            version = (await told(saving))["version"]
-        for one in (appending, saving):
-            one.kill()
-        # What was said before the kill arrived counts too.
-        for one in (appending, saving):
-            while fact := await told(one):
-                appended, version = fact.get("appended", appended), fact.get("version", version)
-    async with reopened(url) as after:
-        last = await after.last_event(run.id, 0)
-        assert last in (appended, appended + 1)
-        assert [event.n for event in await after.events(run.id, 0, 0, limit=last)] == list(range(1, last + 1))
-        assert (await after.load(run.id)).version in (version, version + 1)
-        assert await after.append(run.id, 0, [log(last + 1)]) == 1
