@@ -24,7 +24,8 @@ from cluster_runner.wire import Event, Outcome
 
 RUNNER = Path(cluster_runner.__file__).parent
 PATIENCE_S = 60.0
-RUN_ID = "5eed" * 8
+# Another one in each process: programs of one run are one user, whose processes its runner ends all at once.
+RUN_ID = os.urandom(16).hex()
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: changing users needs root")
 needs_mounts = pytest.mark.skipif(
