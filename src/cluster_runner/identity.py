@@ -40,7 +40,7 @@ def choose(run: str, attempt: int, same_user: bool) -> Identity:
         return Identity(None, False, "same user as the runner (%s), no new privileges" % _user_name())
     if same_user:
         return Identity(None, False, "same user as the runner (root, as its admin chose), no new privileges")
-    if _NEEDED - linux.capabilities():
+    if _NEEDED - linux.capabilities() or not linux.uid_exists(_NOBODY):
         raise SetupError(
             "The runner is root but may not change users here, and does not run programs as root: "
             "start it as an ordinary user, or with --same-user."

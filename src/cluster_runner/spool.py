@@ -133,10 +133,10 @@ class Spool:
         """Write the outcome, the last event there will be, and make it durable."""
         self._write(time.time(), "outcome", asdict(outcome), vital=True)
         os.fsync(self._fd)
+        self._let_reserve_go()
         self.ring()
         os.close(self._fd)
         self._bell.close()
-        self._let_reserve_go()
 
     def ring(self) -> None:
         """Tell the bot, if it listens and there is news. Only a hint: nothing may depend on it, no error matters."""

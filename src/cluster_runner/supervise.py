@@ -25,6 +25,8 @@ _MEMORY_LOOK_S = 0.2
 _DRAIN_S = 1.0
 # What the copy of the runner may still take between the measuring of the floor and its exec.
 _FLOOR_SLACK = 1024 * 1024
+# Less than any program takes once it has begun: it was looked at before that.
+_LEAST_PEAK = 512 * 1024
 _READ = 64 * 1024
 
 
@@ -188,6 +190,7 @@ class Supervision:
     def _ended(self) -> Ended:
         status = self._status or 0
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        seen = self._peak if self._peak >= _LEAST_PEAK else 0
         telling = self._measured is not None and self._measured > self._child.peak_floor + _FLOOR_SLACK
         return Ended(
             by_us=self._by_us,
@@ -195,7 +198,7 @@ class Supervision:
             signal=None if number is None else _signal_name(number),
             duration_s=self._duration,
             # A small program's true peak hides below the floor; the largest one seen is the best that is known then.
-            peak_memory_bytes=max(self._peak, self._measured if telling and self._measured else 0) or None,
+            peak_memory_bytes=max(seen, self._measured if telling and self._measured else 0) or None,
         )
 
 
