@@ -7,7 +7,8 @@ marks that reorder text are taken out; a carriage return starts the line over, a
 
 import re
 
-LONGEST_LINE = 1000
+# Characters. Even where each counts twice, as emoji may, a line fits into a Discord message with what stands around it.
+LONGEST_LINE = 900
 _LONGEST_ESCAPE = 256
 
 # CSI, then strings up to BEL or ST (OSC, DCS, SOS, PM, APC), then two- and three-byte escapes.
