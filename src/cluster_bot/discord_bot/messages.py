@@ -52,6 +52,7 @@ CANNOT_WRITE_HERE = (
     "I may not write in this channel; ask an admin to give me *View Channel*, *Send Messages* and "
     "*Send Messages in Threads* here."
 )
+UNSEEN = "Run #{number} can't be shown here any more; it goes on unseen, and `/cancel` stops it."
 OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
 CANCEL_BUTTON = "Cancel"
 HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log comes as a file at the end."

@@ -15,7 +15,7 @@ _THREAD_PARENTS = (discord.ChannelType.text, discord.ChannelType.news)
 
 @dataclass(frozen=True, slots=True)
 class DiscordOrigin:
-    """Ids as Discord gives them; `threads` says whether a thread can be made from a message there."""
+    """Ids as Discord gives them; `threads` says whether a thread can be made from a message there, and written to."""
 
     interaction: int
     token: str
@@ -27,12 +27,13 @@ class DiscordOrigin:
     def of_interaction(cls, interaction: discord.Interaction) -> "DiscordOrigin":
         """The origin of a run asked for by this interaction."""
         kind = interaction.channel.type if interaction.channel is not None else None
+        may = interaction.app_permissions
         return cls(
             interaction.id,
             interaction.token,
             interaction.guild_id,
             interaction.channel_id or 0,
-            kind in _THREAD_PARENTS,
+            kind in _THREAD_PARENTS and may.create_public_threads and may.send_messages_in_threads,
         )
 
     @classmethod

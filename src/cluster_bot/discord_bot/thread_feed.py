@@ -9,7 +9,8 @@ The output fills `HEAD_PARTS` messages; after that one more message shows the ne
 
 import io
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import discord
@@ -30,7 +31,7 @@ ARCHIVE_AFTER_MIN: Final = 1440
 FILES_A_MESSAGE = 10
 
 UNKNOWN_MESSAGE, THREAD_EXISTS = 10008, 160004
-OLD_EDITS_USED_UP = 30046
+THREAD_ARCHIVED = 50083
 
 
 class ThreadFeed:
@@ -73,11 +74,9 @@ class ThreadFeed:
                 await self._make_room(run)
             if self._state.status is None:
                 await self._make_status(run)
-        except discord.NotFound as error:
-            raise FeedGoneError(f"the channel is gone: {error.text}") from error
-        except discord.Forbidden as error:
-            await self._answer(messages.CANNOT_WRITE_HERE)
-            raise FeedGoneError(f"not permitted: {error.text}") from error
+        except (discord.NotFound, discord.Forbidden) as error:
+            await self._answer(messages.UNSEEN.format(number=run.number))
+            raise FeedGoneError(f"there is no place to show it: {error.text}") from error
         if not self._state.answered:
             await self._answer(messages.OPENED.format(number=run.number, room=self._state.room))
             await self._memory.update(answered=True)
@@ -199,23 +198,30 @@ class ThreadFeed:
             return
         if self._state.message is None:
             await self._budget.turn(Priority.FIRST if self._state.part == 1 else Priority.TAIL)
-            message = await self._create(f"log{self._state.part}", run, body)
+            with _gone():
+                message = await self._create(f"log{self._state.part}", run, body)
             await self._memory.update(message=message, newest=message, pending=None)
         else:
             await self._budget.turn(Priority.TAIL)
             try:
-                await self._edit(self._state.message, content=body)
+                there = await self._edit(self._state.message, content=body)
             except discord.HTTPException as error:
-                if error.code != OLD_EDITS_USED_UP:
+                if not _refuses_edits(error):
                     raise
                 await self._begin_anew(self._state.message)
+                return
+            if not there:
+                await self._go_on_below(self._shown_body or "")
                 return
         self._shown_body = body
 
     async def _begin_anew(self, message_id: int) -> None:
-        """Discord refuses to edit a message this old: leave it as it is, and go on below with what it does not show."""
+        """Discord refuses to edit this message: leave it as it is, and go on below with what it does not show."""
         message = await self._room().fetch_message(message_id)
-        shown = 0 if self._in_tail else chunks.shown_count(tuple(self._lines), message.content)
+        await self._go_on_below(message.content)
+
+    async def _go_on_below(self, shown_body: str) -> None:
+        shown = 0 if self._in_tail else chunks.shown_count(tuple(self._lines), shown_body)
         await self._next_part(shown)
         await self.flush(self._run)
 
@@ -234,7 +240,7 @@ class ThreadFeed:
         try:
             await self._edit(self._state.status, content=text, view=view)
         except discord.HTTPException as error:
-            if error.code != OLD_EDITS_USED_UP:
+            if not _refuses_edits(error):
                 raise
         self._shown_status = text
         await self._memory.shown(run.version)
@@ -245,7 +251,8 @@ class ThreadFeed:
             await self._budget.turn(Priority.VERDICT)
             text = self._marked(run, "verdict", messages.verdict(run, last_error=last_error))
             attached = [discord.File(io.BytesIO(file.content), filename=file.name) for file in files[:FILES_A_MESSAGE]]
-            verdict = await self._create("verdict", run, text, files=attached)
+            with _gone():
+                verdict = await self._create("verdict", run, text, files=attached)
             await self._memory.update(verdict=verdict, newest=verdict, pending=None)
         await self.show(run)
         await self._budget.turn(Priority.STATUS)
@@ -288,22 +295,48 @@ class ThreadFeed:
             return await self._once.create(
                 what, self._room(), text, after=self._state.newest, ours=ours, view=view, files=files
             )
-        except discord.NotFound as error:
-            raise FeedGoneError(f"the thread is gone: {error.text}") from error
-        except discord.Forbidden as error:
-            raise FeedGoneError(f"not permitted in the thread: {error.text}") from error
+        except discord.HTTPException as error:
+            if error.code != THREAD_ARCHIVED:
+                raise
+            # A message opens an archived thread again, unless somebody locked it.
+            raise FeedGoneError(f"the thread is locked: {error.text}") from error
 
-    async def _edit(self, message_id: int, *, content: str, view: discord.ui.View | None = None) -> None:
+    async def _edit(self, message_id: int, *, content: str, view: discord.ui.View | None = None) -> bool:
+        """Bring a message in the room up to date; False where somebody deleted it."""
         message = self._room().get_partial_message(message_id)
         try:
-            if message_id == self._state.status:
-                await message.edit(content=content, view=view, allowed_mentions=NOBODY)
-            else:
-                await message.edit(content=content, allowed_mentions=NOBODY)
-        except discord.NotFound as error:
-            if error.code == UNKNOWN_MESSAGE:
-                # Somebody deleted that one message; what comes next is shown all the same.
-                return
-            raise FeedGoneError(f"the thread is gone: {error.text}") from error
-        except discord.Forbidden as error:
-            raise FeedGoneError(f"not permitted in the thread: {error.text}") from error
+            with _gone():
+                if message_id == self._state.status:
+                    await message.edit(content=content, view=view, allowed_mentions=NOBODY)
+                else:
+                    await message.edit(content=content, allowed_mentions=NOBODY)
+        except _MessageGoneError:
+            return False
+        return True
+
+
+def _refuses_edits(error: discord.HTTPException) -> bool:
+    """Whether this message is not to be edited now or soon, though the next one may be created.
+
+    So with an archived thread, and with messages older than an hour, of which Discord takes few edits. It says the
+    latter with a 429 (30046), which the library repeats until the bucket is empty and the last answer is any 429; one
+    that it could not wait out means the same to us.
+    """
+    return error.code == THREAD_ARCHIVED or error.status == 429
+
+
+class _MessageGoneError(Exception):
+    """One message is gone, and its room is not."""
+
+
+@contextmanager
+def _gone() -> Iterator[None]:
+    """Tell Discord's refusals that no repetition changes from all others."""
+    try:
+        yield
+    except discord.NotFound as error:
+        if error.code == UNKNOWN_MESSAGE:
+            raise _MessageGoneError from error
+        raise FeedGoneError(f"the thread is gone: {error.text}") from error
+    except discord.Forbidden as error:
+        raise FeedGoneError(f"not permitted in the thread: {error.text}") from error
