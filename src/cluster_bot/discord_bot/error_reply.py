@@ -27,7 +27,7 @@ async def reply_to_error(interaction: discord.Interaction, error: Exception) -> 
         return
     if isinstance(cause, app_commands.CheckFailure):
         return
-    if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
+    if isinstance(cause, discord.HTTPException) and cause.code in (UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED):
         log.warning("answered too late", extra={"action": "answered_too_late", "interaction": interaction.id})
         return
     reference = secrets.token_hex(4)
