@@ -124,10 +124,11 @@ class ThreadFeed:
         text = self._marked(run, "status", messages.status(run))
         view = cancel_view(run)
         status = await self._create("status", run, text, view=view)
+        if not self._state.here:
+            # Before it is remembered that the room is complete, so that a kill in between does not leave the owner out.
+            await self._invite(run)
         await self._memory.update(status=status, newest=status, pending=None)
         self._shown_status = text
-        if not self._state.here:
-            await self._invite(run)
 
     async def _invite(self, run: Run) -> None:
         """Put the thread into the owner's list; a member who left, or a missing permission, is no reason to stop."""
