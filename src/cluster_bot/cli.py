@@ -1,6 +1,7 @@
 """The command line: `cluster-bot up`, `demo`, `check`. A failure to start ends with one sentence and exit code 2."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -29,6 +30,8 @@ def up(debug: Debug = False) -> None:
     """Run the bot until SIGTERM or Ctrl+C; runs under way go on and are found again."""
     from cluster_bot.app import serve
 
+    # Files are the bot's alone; folders may be passed through by programs, which are other users, to their own.
+    os.umask(0o066)
     settings = Settings.read()
     secrets = [one.get_secret_value() for one in (settings.discord_token, settings.discord_debug_token) if one]
     set_up_logging(settings.log_level, secrets)

@@ -6,7 +6,7 @@ printed Settings shows none. A setting that cannot be becomes a StartupError wit
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     local_python: str | None = None
     local_cxx: str = "g++"
     local_nvcc: str = "nvcc"
-    local_same_user: bool = False
+    local_same_user: Literal["never", "if_needed", "always"] = "never"
     local_memory_limit_mb: int | None = Field(default=None, ge=64)
 
     log_level: str = "INFO"

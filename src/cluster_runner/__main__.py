@@ -20,6 +20,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
     from cluster_runner import linux
     from cluster_runner.execute import Options, execute
+    from cluster_runner.identity import NEVER, SAME_USER
     from cluster_runner.languages import Tools
     from cluster_runner.spool import Spool, claim, take_lock
     from cluster_runner.supervise import Wakeup
@@ -29,7 +30,12 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the interpreter for Python programs")
     parser.add_argument("--cxx", default="g++", metavar="PATH", help="the compiler for C++ programs")
     parser.add_argument("--nvcc", default="nvcc", metavar="PATH", help="the compiler for CUDA programs")
-    parser.add_argument("--same-user", action="store_true", help="run programs as the runner's own user, even as root")
+    parser.add_argument(
+        "--same-user",
+        choices=SAME_USER,
+        default=NEVER,
+        help="whether root may run programs as root: never, if_needed (where no other user can be had), always",
+    )
     parser.add_argument("--memory-limit-mb", type=int, metavar="N", help="end a program that takes more MiB in all")
     chosen = parser.parse_args(arguments)
 

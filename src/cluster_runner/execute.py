@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Optional, Sequence, Tuple
 
 from cluster_runner import artifacts, machine
-from cluster_runner.identity import Identity, SetupError, choose
+from cluster_runner.identity import IF_NEEDED, NEVER, ROOT, Identity, SetupError, choose
 from cluster_runner.languages import Tool, Tools, compile_command, find_tool, look_up, run_command, tool_homes
 from cluster_runner.logs import LogBatch
-from cluster_runner.mounts import View, plan
+from cluster_runner.mounts import View, plan, reachable
 from cluster_runner.process import Command, end_descendants, start
 from cluster_runner.spool import Spool, stop_wished
 from cluster_runner.supervise import Bounds, Ended, Supervision, Wakeup
@@ -28,7 +28,7 @@ class Options:
     """What the machine's admin chose; `memory_limit` is bytes or None."""
 
     tools: Tools
-    same_user: bool = False
+    same_user: str = NEVER
     memory_limit: Optional[int] = None
 
 
@@ -77,9 +77,11 @@ class _Attempt:
 
     def _prepare(self, tool: Tool) -> Tuple[Identity, Workspace]:
         self._identity = choose(self._payload.run, self._payload.attempt, self._options.same_user)
+        homes = [] if tool.path is None else tool_homes(self._language, tool.path)
+        if self._identity.uid is not None and self._options.same_user == IF_NEEDED and not reachable(homes):
+            self._identity = ROOT
         workspace = Workspace(self._payload, self._identity.uid)
         if self._identity.uid is not None:
-            homes = [] if tool.path is None else tool_homes(self._language, tool.path)
             self._view = plan(homes, workspace.root)
             if self._view.covers:
                 words = "%s, sees only what it needs of %s" % (self._identity.words, ", ".join(self._view.covers))

@@ -20,6 +20,9 @@ _NOBODY = 65534
 _NEEDED = {linux.CAP_CHOWN, linux.CAP_DAC_OVERRIDE, linux.CAP_KILL, linux.CAP_SETGID, linux.CAP_SETUID}
 _MOST_PROCESSES = 4096
 
+# Whether root may run programs as root: what `--same-user` takes.
+NEVER, IF_NEEDED, ALWAYS = SAME_USER = ("never", "if_needed", "always")
+
 
 class SetupError(Exception):
     """The program cannot be started here; the text is one sentence for people."""
@@ -34,16 +37,20 @@ class Identity:
     words: str
 
 
-def choose(run: str, attempt: int, same_user: bool) -> Identity:
-    """The identity for an attempt; raises SetupError where root could not become anybody else."""
+ROOT = Identity(None, False, "same user as the runner (root, as its admin allowed), no new privileges")
+
+
+def choose(run: str, attempt: int, same_user: str) -> Identity:
+    """The identity for an attempt; raises SetupError where root could not become anybody else and must."""
     if os.geteuid() != 0:
         return Identity(None, False, "same user as the runner (%s), no new privileges" % _user_name())
-    if same_user:
-        return Identity(None, False, "same user as the runner (root, as its admin chose), no new privileges")
-    if _NEEDED - linux.capabilities() or not linux.uid_exists(_NOBODY):
+    alone = bool(_NEEDED - linux.capabilities()) or not linux.uid_exists(_NOBODY)
+    if same_user == ALWAYS or (same_user == IF_NEEDED and alone):
+        return ROOT
+    if alone:
         raise SetupError(
             "The runner is root but may not change users here, and does not run programs as root: "
-            "start it as an ordinary user, or with --same-user."
+            "start it as an ordinary user, or with --same-user if_needed."
         )
     number = int.from_bytes(hashlib.sha256(("%s-%d" % (run, attempt)).encode()).digest()[:8], "big")
     uid = _FIRST_UID + number % _UIDS

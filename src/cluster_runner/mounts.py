@@ -49,7 +49,7 @@ def plan(tools: Sequence[str], work: str) -> View:
         if closed == folder or linux.CAP_SYS_ADMIN not in linux.capabilities():
             raise SetupError(
                 "The unprivileged user that programs run as cannot reach %s, because %s is closed to others: use a "
-                "folder that everybody may enter, or start the runner with --same-user." % (folder, closed)
+                "folder that everybody may enter, or start the runner with --same-user if_needed." % (folder, closed)
             )
         if closed not in covers:
             covers.append(closed)
@@ -57,6 +57,15 @@ def plan(tools: Sequence[str], work: str) -> View:
             binds.append((folder, writable))
     # Outer folders first, so that a folder inside another finds its place.
     return View(tuple(covers), tuple(sorted(binds)))
+
+
+def reachable(tools: Sequence[str]) -> bool:
+    """Whether a stranger can be shown the folders `tools` and the work folder below the current one."""
+    try:
+        plan(tools, os.path.join(os.getcwd(), "work"))
+    except SetupError:
+        return False
+    return True
 
 
 def enter(view: View) -> None:

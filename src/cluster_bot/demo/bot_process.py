@@ -40,7 +40,7 @@ async def started_bot(
         "DATA_DIR": str(folder / "data"),
         "LOCAL_ENABLED": "true",
         "LOCAL_PYTHON": sys.executable,
-        "LOCAL_SAME_USER": "true",
+        "LOCAL_SAME_USER": "if_needed",
         **(environment or {}),
     }
     log_path = folder / "bot.log"

@@ -30,6 +30,7 @@ log = get_logger(__name__)
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
+
 @dataclass(frozen=True, slots=True)
 class BotOptions:
     """Where the bot may be used, its clocks, and whether it is the staging one."""

@@ -47,7 +47,8 @@ class LocalProcess:
     """`Launcher` and `SpoolSource` for the bot's own machine.
 
     `root` holds the runs' folders; `python`, `cxx`, `nvcc` are the programs' interpreter (None: the bot's own) and
-    compilers; `same_user` lets programs run as the bot's user even where that is root; `memory_limit_mb` is MiB.
+    compilers; `same_user` (never, if_needed, always) says whether programs may run as root
+    where the bot is root; `memory_limit_mb` is MiB.
     """
 
     name = "local"
@@ -60,16 +61,16 @@ class LocalProcess:
         python: str | None = None,
         cxx: str = "g++",
         nvcc: str = "nvcc",
-        same_user: bool = False,
+        same_user: str = "never",
         memory_limit_mb: int | None = None,
     ) -> None:
         self._root = root.absolute()
         # As root, programs are users of their own and must pass through to their work; listing stays closed to them.
-        self._mode = 0o711 if os.geteuid() == 0 and not same_user else 0o700
+        self._mode = 0o711 if os.geteuid() == 0 and same_user != "always" else 0o700
         self._root.mkdir(mode=self._mode, parents=True, exist_ok=True)
         self._root.chmod(self._mode)
         self._options = ["--python", python or sys.executable, "--cxx", cxx, "--nvcc", nvcc]
-        self._options += ["--same-user"] if same_user else []
+        self._options += ["--same-user", same_user]
         self._options += [] if memory_limit_mb is None else ["--memory-limit-mb", str(memory_limit_mb)]
         # The runners this process started: living ones with their process, and those that ended.
         self._runners: dict[str, int] = {}

@@ -115,7 +115,7 @@ class Town:
             "data_dir": self.folder / "data",
             "database_url": None,
             "local_enabled": True,
-            "local_same_user": True,
+            "local_same_user": "always",
         }
         read = Settings.read(None, **(given | settings))
         logins = self.server.gateway.logins

@@ -150,7 +150,7 @@ def test_the_runner_and_the_spool_are_out_of_reach(attempt: Attempt) -> None:
 @as_root
 def test_same_user_is_a_choice_and_is_said(attempt: Attempt) -> None:
     attempt.ask("import os\nprint(os.getuid())")
-    attempt.run("--same-user")
+    attempt.run("--same-user", "always")
     assert attempt.logs() == "0\n"
     assert isolation(attempt).startswith("same user as the runner (root")
 

@@ -170,7 +170,7 @@ def _read(path: Path) -> bytes:
 async def test_strangers_may_pass_but_not_look(home: Path) -> None:
     root = home / "local"
     assert stat.S_IMODE(LocalProcess(root)._root.stat().st_mode) == 0o711
-    assert stat.S_IMODE(LocalProcess(root, same_user=True)._root.stat().st_mode) == 0o700
+    assert stat.S_IMODE(LocalProcess(root, same_user="always")._root.stat().st_mode) == 0o700
 
 
 async def test_a_runner_that_does_not_start_is_no_mystery(home: Path) -> None:
