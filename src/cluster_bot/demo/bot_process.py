@@ -44,6 +44,7 @@ async def started_bot(
         **(environment or {}),
     }
     log_path = folder / "bot.log"
+    log_path.touch(mode=0o600)
     with log_path.open("ab") as log:
         bot = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "cluster_bot", "up", cwd=folder, env=settings, stdout=log, stderr=log
