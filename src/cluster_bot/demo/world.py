@@ -5,12 +5,14 @@ Everything lives in a folder that is gone afterwards.
 """
 
 import asyncio
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster_bot.demo.bot_process import READY_S, BotEndedError, BotProcess, started_bot
+from cluster_bot.demo.page import server_with_page
 from cluster_bot.demo.screen import Screen
 from cluster_bot.discord_bot import messages
 from cluster_bot.errors import StartupError
@@ -19,13 +21,16 @@ from cluster_sandbox.discord import Acting, CommandError, DiscordServer, File, I
 
 MEMBER = "you"
 
+PAGE = """Open {url} in a browser: a Discord of your own, with the bot in it.
+Ctrl+C ends the demo."""
+
 GOOD, PROGRAM_FAILED, WE_FAILED = 0, 1, 2
 _EXIT_CODES = {Status.SUCCEEDED: GOOD, Status.LOST: WE_FAILED}
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the command line asked for; `once` is a program's file, None for a conversation."""
+    """What the command line asked for; `once` is a program's file, None for the page."""
 
     once: Path | None
     launcher: str = "local"
@@ -44,11 +49,11 @@ async def run_demo(options: DemoOptions) -> int:
         python = (options.programs_python or Path(sys.executable)).absolute()
         try:
             async with (
-                DiscordServer() as server,
+                server_with_page() if options.once is None else DiscordServer() as server,
                 started_bot(server, Path(folder), {"LOCAL_PYTHON": str(python)}) as bot,
             ):
                 demo = _Demo(server, bot, options)
-                return await (demo.converse() if options.once is None else demo.once(options.once))
+                return await (demo.keep_open() if options.once is None else demo.once(options.once))
         except BotEndedError as error:
             raise StartupError(str(error)) from None
 
@@ -118,41 +123,29 @@ class _Demo:
         await self._bot.wait()
         raise BotEndedError("The bot ended by itself.")
 
-    async def converse(self) -> int:
-        """Read commands from the terminal until it ends; show everything that happens meanwhile."""
-        self._screen.say("Type /run local FILE [arguments], /cancel NUMBER, /ping, or /quit.")
-        screen = asyncio.create_task(self._show_all(), name="screen")
-        death = asyncio.create_task(self._death(), name="bot-death")
+    async def keep_open(self) -> int:
+        """Name the page and be there until Ctrl+C; with `--json` or `--save`, show what happens meanwhile."""
+        told = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        self._screen.say(PAGE.format(url=self._server.url))
+        work = [
+            asyncio.create_task(told.wait(), name="told-to-end"),
+            asyncio.create_task(self._death(), name="bot-death"),
+        ]
+        if self._options.as_json or self._options.save is not None:
+            work.append(asyncio.create_task(self._show_all(), name="screen"))
         try:
-            while True:
-                line = asyncio.create_task(asyncio.to_thread(sys.stdin.readline), name="typed")
-                await asyncio.wait({line, death}, return_when=asyncio.FIRST_COMPLETED)
-                if death.done():
-                    death.result()
-                typed = line.result()
-                if not typed or typed.strip() == "/quit":
-                    return GOOD
-                await self._typed(typed.split())
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            # Ctrl+C reaches the bot as well, whose end is then nothing to complain of.
+            if not told.is_set():
+                done.pop().result()
         finally:
-            screen.cancel()
-            death.cancel()
+            for task in work:
+                task.cancel()
+        return GOOD
 
-    async def _show_all(self) -> None:
+    async def _show_all(self) -> bool:
         async for event in self._server.watch():
             self._screen.show(event)
-
-    async def _typed(self, words: list[str]) -> None:
-        try:
-            match words:
-                case ["/run", launcher, path, *arguments]:
-                    await self._give_run(Path(path), launcher, " ".join(arguments))
-                case ["/cancel", number]:
-                    await self._member.command("cancel", channel_id=self._channel, options={"run": int(number)})
-                case ["/ping"]:
-                    await self._member.command("ping", channel_id=self._channel)
-                case []:
-                    pass
-                case _:
-                    self._screen.say("I know /run local FILE [arguments], /cancel NUMBER, /ping and /quit.")
-        except (CommandError, OSError, ValueError) as error:
-            self._screen.say(f"That can't be given: {error}")
+        return True
