@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+"""Verify a running bot end to end; prints one line per check and exits 0 if all are good, else 1.
+
+Two ways:
+
+  --sandbox             starts the Discord that comes with the repository and the bot on it, and does what a
+                        member does: /ping, /run local to a verdict, Cancel. Needs no account and no token.
+
+  --message-link URL    checks a run on your own server. Give `/run` there yourself (a script cannot type slash
+                        commands), wait for the verdict, then copy the link of the message "Run #…", or of the
+                        run's thread. The bot's token is taken from DISCORD_TOKEN, or with --debug from
+                        DISCORD_DEBUG_TOKEN, in the environment or .env; DISCORD_API_URL is honoured.
+
+Run it with the interpreter that script/demo and script/test set up: .venv/bin/python tests/discord-bot-smoke-test.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import discord
+
+    from cluster_sandbox.discord import DiscordServer, Interaction, MessageEvent
+
+T = TypeVar("T")
+
+PATIENCE_S = 60.0
+HELLO = b"import sys\nfor n in range(3):\n    print('line', n)\nprint('arguments', sys.argv[1:])\n"
+LINES = ["line 0", "line 1", "line 2", "arguments ['a', 'b c']"]
+LONG = b"import time\nprint('begun')\ntime.sleep(120)\n"
+COMMANDS = {"cancel", "ping", "run local"}
+
+_LINK = re.compile(r"https?://[^/]+/channels/\d+/(\d+)(?:/(\d+))?/?")
+_BLOCK = re.compile(r"```\n(.*)\n```", re.DOTALL)
+
+
+class CheckFailedError(Exception):
+    """What is wrong, for the line of the check that found it; without text where that line was printed already."""
+
+
+async def check(name: str, work: Awaitable[T], good: Callable[[T], str] = lambda result: "") -> T:
+    """Do one check and print its line; raises where it failed, as the checks that follow build on it."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            result = await work
+    except TimeoutError:
+        print(f"✗ {name}: nothing happened within {PATIENCE_S:.0f} s", flush=True)
+        raise CheckFailedError from None
+    except CheckFailedError as error:
+        print(f"✗ {name}: {error}", flush=True)
+        raise CheckFailedError from None
+    detail = good(result)
+    print(f"✓ {name}{f': {detail}' if detail else ''}", flush=True)
+    return result
+
+
+# --- a run, as it stands on a server ----------------------------------------------------------------------------
+
+
+class Looked:
+    """A run's messages, read with the bot's own token; `number` and `anchor` are None where the link led elsewhere."""
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+        self.number: int | None = None
+        self.anchor: discord.Message | None = None
+        self.messages: list[discord.Message] = []
+
+    async def follow(self, link: str) -> Looked:
+        """Read what `link` leads to: a run's anchor, its thread, or a message in it."""
+        import discord
+
+        found = _LINK.fullmatch(link.strip())
+        if found is None:
+            raise CheckFailedError("a link looks like https://discord.com/channels/SERVER/CHANNEL/MESSAGE")
+        room, message = int(found[1]), int(found[2] or 0)
+        try:
+            if message:
+                room = await self._anchor(room, message) or room
+            await self._read(room)
+        except discord.HTTPException as error:
+            raise CheckFailedError(f"the bot can't read it ({error.text}); is it a member there?") from error
+        return self
+
+    async def _anchor(self, channel: int, message: int) -> int | None:
+        """Remember the anchor if the message is one; the thread under it, None where there is none."""
+        import discord
+
+        text = await self._client.get_partial_messageable(channel).fetch_message(message)
+        found = re.match(r"\*\*Run #(\d+)\*\*", text.content)
+        if found is None:
+            return None
+        self.number, self.anchor = int(found[1]), text
+        try:
+            return (await self._client.fetch_channel(message)).id
+        except discord.NotFound:
+            return None
+
+    async def _read(self, room: int) -> None:
+        from cluster_bot.discord_bot import messages
+
+        assert self._client.user is not None
+        channel = self._client.get_partial_messageable(room)
+        found = [one async for one in channel.history(limit=None, oldest_first=True)]
+        ours = [one for one in found if one.author.id == self._client.user.id and one.type.value == 0]
+        # In a thread of its own a run's messages are not marked; where it shares a channel, each says whose it is.
+        own = [one for one in ours if not messages.is_part(one.content) and one != self.anchor]
+        marked = [one for one in ours if one.content.startswith(f"-# Run #{self.number} · ")]
+        self.messages = marked or own
+        if not self.messages:
+            raise CheckFailedError("no message of this bot's about a run is there")
+
+    def status(self) -> str:
+        """What the status message says, the first of a run."""
+        from cluster_bot.discord_bot import messages
+
+        text = self.messages[0].content.rpartition("\n")[2]
+        if not any(words in text for words in messages.STATUS_WORDS.values()):
+            raise CheckFailedError(f"the first message is no status: {text[:80]!r}")
+        return text
+
+    def lines(self) -> list[str]:
+        """The output."""
+        blocks = [_BLOCK.search(one.content) for one in self.messages]
+        lines = [line for block in blocks if block for line in block[1].split("\n")]
+        if not lines:
+            raise CheckFailedError("there is no output")
+        return lines
+
+    def verdict(self) -> str:
+        """The verdict; it must be the only one, not our fault, and what the status and the anchor say."""
+        from cluster_bot.discord_bot import messages
+        from cluster_bot.runs.run import Status
+
+        verdicts = [one for one in self.messages if messages.verdict_status(one.content) is not None]
+        if len(verdicts) != 1:
+            raise CheckFailedError(f"there are {len(verdicts)} verdicts; a run that goes on has none yet")
+        told = messages.verdict_status(verdicts[0].content)
+        assert told is not None
+        if told is Status.LOST or messages.is_our_failure(verdicts[0].content):
+            raise CheckFailedError(f"the bot failed: {verdicts[0].content.splitlines()[0]}")
+        words = messages.STATUS_WORDS[told]
+        if words not in self.status() or self.messages[0].components:
+            raise CheckFailedError("the status message says otherwise, or still has its button")
+        if self.anchor is not None and words not in self.anchor.content:
+            raise CheckFailedError("the message in the channel does not say how it ended")
+        return words
+
+
+async def check_link(token: str, link: str) -> None:
+    """All checks of one run on a server."""
+    import discord
+
+    from cluster_bot.discord_bot.bot import log_in
+
+    async def later(find: Callable[[], T]) -> T:
+        return find()
+
+    async with discord.Client(intents=discord.Intents.none()) as client:
+        await check("The token is good", log_in(client, token), str)
+        looked = await check("The link leads to a run", Looked(client).follow(link), _number)
+        await check("It has a status", later(looked.status), str)
+        await check("It has output", later(looked.lines), lambda lines: f"{len(lines)} line(s)")
+        await check("It has one verdict, and everything agrees with it", later(looked.verdict), str)
+
+
+def _number(looked: Looked) -> str:
+    return f"run #{looked.number}" if looked.number is not None else "a thread"
+
+
+async def against_server(link: str, *, debug: bool) -> None:
+    """`--message-link`: the settings say with which token, and where Discord is."""
+    from cluster_bot.discord_bot.bot import point_at
+    from cluster_bot.settings import Settings
+
+    settings = Settings.read()
+    token = settings.discord_debug_token if debug else settings.discord_token
+    if token is None:
+        raise CheckFailedError(f"Set {'DISCORD_DEBUG_TOKEN' if debug else 'DISCORD_TOKEN'} first, as for the bot.")
+    if settings.discord_api_url is not None:
+        await point_at(settings.discord_api_url)
+    await check_link(token.get_secret_value(), link)
+
+
+# --- a bot of our own -------------------------------------------------------------------------------------------
+
+
+async def in_sandbox() -> None:
+    """`--sandbox`: everything a member does, then the same look at the run as on a real server."""
+    from cluster_bot.demo.bot_process import BotEndedError, started_bot
+    from cluster_bot.discord_bot.bot import point_at
+    from cluster_sandbox.discord import DiscordServer
+
+    with tempfile.TemporaryDirectory(prefix="cluster-bot-smoke-") as folder:
+        try:
+            async with DiscordServer() as server, started_bot(server, Path(folder)):
+                print("✓ The bot logs in", flush=True)
+                member = Visitor(server)
+                await check("Its commands are registered", member.commands(), ", ".join)
+                await check("/ping answers", member.ping(), str)
+                room = await check("/run local runs to a verdict", member.run(), lambda room: f"thread {room}")
+                await point_at(server.api_url)
+                link = f"{server.url}/channels/{server.guild_id}/{server.channel_id('general')}/{room}"
+                await check_link(server.bot_token, link)
+                await check("Cancel ends a run", member.cancel(), str)
+        except BotEndedError as error:
+            raise CheckFailedError(str(error)) from None
+
+
+class Visitor:
+    """A member of the sandbox's guild."""
+
+    def __init__(self, server: DiscordServer) -> None:
+        self._server = server
+        self._member = server.member("visitor")
+        self._channel = server.channel_id("general")
+
+    async def commands(self) -> list[str]:
+        """What the member is offered."""
+        offered = self._member.commands(self._channel)
+        if missing := COMMANDS - set(offered):
+            raise CheckFailedError(f"missing: {', '.join(sorted(missing))}")
+        return offered
+
+    async def ping(self) -> str:
+        """The answer to /ping."""
+        asked = await self._member.command("ping", channel_id=self._channel)
+        answer = (await asked.answered(PATIENCE_S)).content
+        if not answer.startswith("Pong"):
+            raise CheckFailedError(f"it said {answer!r}")
+        return answer
+
+    async def run(self) -> int:
+        """A short program with arguments, to its verdict; the thread."""
+        from cluster_bot.discord_bot import messages
+        from cluster_bot.runs.run import Status
+
+        room = await self._opened(await self._give(HELLO, "a 'b c'"))
+        verdict = await self._verdict(room)
+        if messages.STATUS_WORDS[Status.SUCCEEDED] not in verdict:
+            raise CheckFailedError(verdict)
+        blocks = [_BLOCK.search(one.content) for one in self._server.messages(room)]
+        lines = [line for block in blocks if block for line in block[1].split("\n")]
+        if lines != LINES:
+            raise CheckFailedError(f"the thread shows {lines}, the program printed {LINES}")
+        # The last thing a run's end changes is the message in the channel.
+        ended = messages.STATUS_WORDS[Status.SUCCEEDED]
+        await self._event(lambda event: event.message_id == room and ended in event.content)
+        return room
+
+    async def cancel(self) -> str:
+        """A long program, ended with its button; what the verdict says."""
+        from cluster_bot.discord_bot import messages
+        from cluster_bot.runs.run import Reason
+
+        room = await self._opened(await self._give(LONG, ""))
+        await self._event(lambda event: event.channel_id == room and "begun" in event.content)
+        status = next(one for one in self._server.messages(room) if one.components)
+        pressed = await self._member.press(status.id, channel_id=room, label=messages.CANCEL_BUTTON)
+        await pressed.answered(PATIENCE_S)
+        verdict = await self._verdict(room)
+        if messages.REASONS[Reason.CANCELLED_BY_USER] not in verdict:
+            raise CheckFailedError(verdict)
+        return verdict.splitlines()[0]
+
+    async def _give(self, program: bytes, arguments: str) -> Interaction:
+        from cluster_sandbox.discord import File
+
+        options = {"script": File("smoke.py", program), "arguments": arguments}
+        return await self._member.command("run local", channel_id=self._channel, options=options)
+
+    async def _opened(self, asked: Interaction) -> int:
+        found = re.fullmatch(r"Run #\d+ is here: <#(\d+)>", (await asked.answered(PATIENCE_S)).content)
+        if found is None:
+            raise CheckFailedError(f"the command was answered with {asked.content!r}")
+        return int(found[1])
+
+    async def _verdict(self, room: int) -> str:
+        from cluster_bot.discord_bot import messages
+
+        def is_verdict(event: MessageEvent) -> bool:
+            return event.channel_id == room and messages.verdict_status(event.content) is not None
+
+        return (await self._event(is_verdict)).content
+
+    async def _event(self, fits: Callable[[MessageEvent], bool]) -> MessageEvent:
+        return await self._server.wait_for(fits, PATIENCE_S)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--sandbox", action="store_true", help="a bot and a Discord of its own")
+    which.add_argument("--message-link", metavar="URL", help="a run on your own server")
+    parser.add_argument("--debug", action="store_true", help="with --message-link: the staging bot's token")
+    given = parser.parse_args(arguments)
+    try:
+        from cluster_bot.errors import StartupError
+    except ModuleNotFoundError as error:
+        print(f"{error}. Run ./script/demo -h once, and this with .venv/bin/python.", file=sys.stderr)
+        return 1
+    try:
+        asyncio.run(in_sandbox() if given.sandbox else against_server(given.message_link, debug=given.debug))
+    except (CheckFailedError, StartupError) as error:
+        if str(error):
+            print(error, file=sys.stderr)
+        print("The smoke test failed.", file=sys.stderr)
+        return 1
+    print("All good.")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
