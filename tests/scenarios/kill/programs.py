@@ -1,0 +1,82 @@
+"""The programs that are run: each notes in a ledger, a file of the test's, that it began and every line it printed.
+
+The ledger is one of the two witnesses (the other is the Discord server's record): it cannot be wrong about how often a
+program was executed, because the program itself writes it.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_TEXT = """\
+import os, signal, sys, time
+ledger = os.open({ledger!r}, os.O_WRONLY | os.O_APPEND)
+def note(what):
+    os.write(ledger, ({tag!r} + " " + what + "\\n").encode())
+note("begin")
+for line in {lines!r}:
+    print(line)
+    note("line " + line[:40])
+    time.sleep({pause_s!r})
+if {artifact!r}:
+    with open(os.environ["CLUSTER_ARTIFACTS"] + "/left.bin", "wb") as file:
+        file.write({tag!r}.encode() * 1000)
+while {stays!r}:
+    signal.pause()
+note("end")
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Prints `lines` lines of `width` characters, `pause_s` apart; may leave a file, may stay until it is stopped.
+
+    One that stays is `cancelled` by a member, or else somebody must kill its runner.
+    """
+
+    lines: int = 15
+    width: int = 40
+    pause_s: float = 0.05
+    artifact: bool = False
+    stays: bool = False
+    cancelled: bool = True
+
+    def printed(self, tag: str) -> list[str]:
+        """The lines it prints, all different from those of any other tag."""
+        return [f"{tag} line {number:02} ".ljust(self.width, "abcdefghij"[number % 10]) for number in range(self.lines)]
+
+    def source(self, tag: str, ledger: Path) -> str:
+        """The program's text."""
+        facts = {"tag": tag, "ledger": str(ledger), "lines": self.printed(tag), "pause_s": self.pause_s}
+        return _TEXT.format(**facts, artifact=self.artifact, stays=self.stays)
+
+
+SHORT = Program()
+BROAD = Program(width=440, pause_s=0.08)  # four messages
+EDITED = Program(lines=17, pause_s=0.25)  # more than four seconds, and so as many edits
+SLOW_BROAD = Program(width=440, pause_s=0.2)
+LEAVES_A_FILE = Program(artifact=True)
+STAYS = Program(lines=8, stays=True)
+STUCK = Program(pause_s=0.1, stays=True, cancelled=False)
+
+
+@dataclass
+class Noted:
+    """What the ledger says of one tag."""
+
+    begun: int = 0
+    ended: int = 0
+    lines: list[str] = field(default_factory=list)
+
+
+def read_ledger(path: Path) -> dict[str, Noted]:
+    """By tag, what its programs noted."""
+    noted: dict[str, Noted] = {}
+    for entry in path.read_text("utf-8").splitlines():
+        tag, what, *rest = entry.split(" ", 2)
+        one = noted.setdefault(tag, Noted())
+        if what == "line":
+            one.lines.append(rest[0])
+        else:
+            one.begun += what == "begin"
+            one.ended += what == "end"
+    return noted

@@ -1,0 +1,124 @@
+"""Deaths of other kinds: deploys, the command as an admin starts it, a long absence, runners that die unclaimed.
+
+A runner that died before it won its claim has executed nothing, so its run is launched anew and executes once.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster_bot.discord_bot import messages
+
+from .borders import Border
+from .conftest import Play, Theatre
+from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD
+from .stage import OVER_NONCES_S, OVER_TOKENS_S, Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+async def deploy_in_the_middle(stage: Stage) -> None:
+    """SIGTERM instead of SIGKILL, three times; a start with nothing left to do shows nothing."""
+    for number, program in enumerate((SLOW_BROAD, BROAD, LEAVES_A_FILE), 1):
+        await stage.start()
+        await stage.up_again()
+        submission = await stage.submit(f"run{number}", program)
+        await stage.until(lambda one=submission: len(stage.room(one)) > 1, "the first line was seen")
+        await stage.deploy()
+    await stage.end_well()
+    await start_idly(stage)
+
+
+async def start_idly(stage: Stage) -> None:
+    """Start when all is over: the answer to /ping is all there is to see."""
+    seen = len(stage.server.events)
+    await stage.start()
+    await stage.up_again()
+    asked = await stage.member.command("ping", channel_id=stage.channel)
+    await asked.answered(30)
+    await stage.deploy()
+    said = [event.content for event in stage.server.events[seen:]]
+    assert len(said) == 1 and said[0].startswith(messages.PONG.partition(" {")[0]), said
+
+
+async def the_command_itself(stage: Stage) -> None:
+    """`python -m cluster_bot up`, killed in the middle and started again, and at last ended by SIGTERM."""
+    await stage.start(cold=True)
+    await stage.up_again()
+    submission = await stage.submit("run1", SLOW_BROAD)
+    await stage.until(lambda: len(stage.room(submission)) > 1, "the first line was seen")
+    stage.life.kill()
+    await stage.death(downtime_s=OVER_TOKENS_S)
+    await stage.start(cold=True)
+    await stage.up_again()
+    await stage.all_over()
+    await stage.deploy()
+
+
+async def killed_while_queued(stage: Stage) -> None:
+    """The bot dies as soon as it has admitted a run and stays away for long; nobody has heard of the run but it."""
+    for kill, downtime_s in enumerate((0.0, OVER_NONCES_S, OVER_TOKENS_S), 1):
+        await stage.start({"verb": "save", "step": "wish", "when": "before", "nth": 1, "victim": f"run{kill}.py"})
+        await stage.up_again()
+        await stage.submit(f"run{kill}", SHORT)
+        await stage.death(downtime_s=downtime_s)
+    await stage.end_well()
+
+
+def dies_once(stage: Stage) -> str:
+    """An interpreter for runners that kills itself the first time, before the runner could claim anything."""
+    script = Path(stage.folder, "python-that-dies-once")
+    script.write_text(
+        f'#!/bin/sh\nmkdir "{stage.folder}/died" 2>/dev/null && kill -9 $$\nexec "{sys.executable}" "$@"\n'
+    )
+    script.chmod(0o700)
+    return str(script)
+
+
+async def runner_dies_before_its_claim(stage: Stage) -> None:
+    """The bot lives on and sees it."""
+    await stage.start(python=dies_once(stage))
+    await stage.up_again()
+    await stage.submit("run1", SHORT)
+    await stage.all_over()
+    await stage.deploy()
+    assert Path(stage.folder, "died").is_dir(), "no runner died"
+
+
+async def both_die(stage: Stage, border: Border, downtime_s: float) -> None:
+    """The bot dies at the border, its runner before the claim."""
+    python = dies_once(stage)
+    await stage.start(
+        {"verb": border.verb, "step": border.step, "when": "after", "nth": 1, "victim": "run1.py"}, python=python
+    )
+    await stage.up_again()
+    await stage.submit("run1", SHORT)
+    await stage.death(downtime_s=downtime_s)
+    await stage.end_well()
+    assert Path(stage.folder, "died").is_dir(), "no runner died"
+
+
+async def both_die_after_start(stage: Stage) -> None:
+    """The handle is not remembered: the next life finds no runner and starts the same attempt again."""
+    await both_die(stage, Border("", verb="start"), OVER_NONCES_S)
+
+
+async def both_die_after_handle(stage: Stage) -> None:
+    """The handle is remembered, so the next life first makes sure that no runner will come, then tries once more."""
+    await both_die(stage, Border("", verb="save", step="handle"), 0.0)
+
+
+PLAYS = [
+    Play("runner-dies-before-its-claim", runner_dies_before_its_claim),
+    Play("both-die-after-the-start", both_die_after_start),
+    Play("both-die-after-the-handle", both_die_after_handle),
+    Play("deploy-in-the-middle", deploy_in_the_middle),
+    Play("the-command-itself", the_command_itself),
+    Play("killed-while-queued", killed_while_queued),
+]
+
+
+@pytest.mark.parametrize("play", PLAYS, ids=str)
+async def test_a_restart_changes_nothing(theatre: Theatre, play: Play) -> None:
+    await theatre.see(play)
