@@ -1,0 +1,228 @@
+"""Every sentence: there is one for everything, none is too long, and nobody's names break out of it."""
+
+import re
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.chunks import units
+from cluster_bot.runs.ports import Gap
+from cluster_bot.runs.refusals import SENTENCES
+from cluster_bot.runs.run import Machine, Member, Origin, Reason, Run, Status
+from cluster_bot.runs.spec import RunSpec
+from cluster_runner.wire import Outcome
+
+FINAL = [one for one in Status if one.final]
+TEXT = st.text(max_size=600) | st.text("`*_~|>#[]()<@:\\\n @everyone1", max_size=600)
+
+RUN = Run(
+    id="r",
+    number=12,
+    spec=RunSpec({"a.py": "print(1)"}, "a.py", "local", time_limit_s=90),
+    owner=Member("7", "ada"),
+    origin=Origin("k", {}),
+    created_at=1000.0,
+)
+
+# As long as anything may be that a member, a machine or a scheduler sends; emoji count twice.
+WIDE = "\U0001f600" * 62 + ".py"  # 251 bytes of the 255 that a file system takes
+LONGEST = replace(
+    RUN,
+    number=10**18,
+    spec=RunSpec({WIDE: "1"}, WIDE, "l" * 60, time_limit_s=86_400, gpu="\U0001f600" * 100),
+    owner=Member("9" * 20, "\U0001f600" * 100),
+    detail="*" * 5000,
+    url="https://example.invalid/" + "x" * 400,
+    machine=Machine("`" * 500, gpu="_" * 500),
+    launched_at=2e9,
+    started_at=2e9,
+    program_at=2e9,
+    outcome=Outcome("exited", -(2**31), signal="S" * 500, duration_s=1e9, peak_memory_bytes=2**60, detail="|" * 5000),
+)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_status_has_words_of_its_own(status: Status) -> None:
+    words = messages.STATUS_WORDS[status]
+    assert [one for one in Status if messages.STATUS_WORDS[one] == words] == [status]
+    assert words in messages.status(replace(RUN, status=status))
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_half_a_sentence(reason: Reason) -> None:
+    for run in (RUN, LONGEST):
+        told = messages.reason(replace(run, reason=reason))
+        assert told.endswith(".")
+        assert "{" not in told
+        assert told == told.strip()
+
+
+def test_a_reason_nobody_knows_is_said_to_be_that() -> None:
+    assert messages.reason(RUN) == "it is not known why."
+
+
+def test_what_the_reasons_tell() -> None:
+    outcome = Outcome("exited", 7, signal="SIGSEGV", duration_s=1.0)
+    ended = replace(RUN, outcome=outcome)
+    assert messages.reason(replace(ended, reason=Reason.EXIT_CODE)) == "the program ended with exit code 7."
+    assert messages.reason(replace(ended, reason=Reason.SIGNAL)) == "the program was ended by SIGSEGV."
+    assert "the time limit of 1 min 30 s was over" in messages.reason(replace(ended, reason=Reason.TIME_LIMIT))
+    assert messages.reason(replace(ended, reason=Reason.LAUNCHER_REFUSED)) == "local refused to start it."
+
+
+@pytest.mark.parametrize(("status", "reason"), list(product(Status, [None, *Reason])))
+def test_no_message_is_too_long(status: Status, reason: Reason | None) -> None:
+    for phase in ("compile", "run"):
+        run = replace(LONGEST, status=status, reason=reason, phase=phase)
+        texts = [messages.anchor(run), messages.status(run), messages.verdict(run, last_error="`@everyone` " * 500)]
+        for text in texts:
+            assert units(messages.part_marker(run, "output 1000000") + text) <= 2000
+        assert len(messages.thread_name(run)) <= 100
+
+
+def test_no_other_sentence_is_too_long() -> None:
+    fixed = [
+        messages.PONG.format(latency_ms=1e9, live=10**9, launchers="l" * 300),
+        messages.RESYNCED.format(count=100),
+        messages.STOP_WISHED.format(number=10**18),
+        messages.CANCELLED_AT_ONCE.format(number=10**18),
+        messages.OPENED.format(number=10**18, room=2**63),
+        messages.UNSEEN.format(number=10**18),
+        messages.CANNOT_WRITE_HERE,
+        messages.OUR_FAULT.format(reference="f" * 8),
+        messages.HIDDEN.format(lines=10**12),
+        messages.gap(Gap(10**12, 10**15)),
+    ]
+    facts = {"name": WIDE, "size": 10**9, "limit": 10**9, "extensions": "." * 60, "problem": "p" * 60}
+    fixed += [text.format(**facts, launcher="l" * 60, live=3, number=10**18) for text in SENTENCES.values()]
+    for text in fixed:
+        assert units(text) <= 2000
+        assert "{" not in text
+        assert text == text.strip()
+
+
+@pytest.mark.parametrize("status", FINAL)
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_verdict_tells_its_status(status: Status, shared: bool) -> None:
+    for run, reason in product((RUN, LONGEST), [None, *Reason]):
+        text = messages.verdict(replace(run, status=status, reason=reason), last_error="**x**: ")
+        marked = messages.part_marker(run, "verdict") + text if shared else text
+        assert messages.verdict_status(marked) is status
+        assert messages.is_part(marked) is shared
+
+
+@pytest.mark.parametrize("status", Status)
+def test_nothing_but_a_verdict_is_one(status: Status) -> None:
+    run = replace(RUN, status=status, reason=Reason.COMPLETED)
+    others = [
+        messages.anchor(run),
+        messages.status(run),
+        messages.OPENED.format(number=1, room=2),
+        "```\n" + messages.verdict(run, last_error="") + "\n```",
+        messages.part_marker(run, "output 1") + "```\n" + messages.verdict(run, last_error="") + "\n```",
+    ]
+    assert [messages.verdict_status(text) for text in others] == [None] * len(others)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_whose_failure_it_was(reason: Reason) -> None:
+    text = messages.verdict(replace(RUN, status=Status.FAILED, reason=reason), last_error="")
+    assert messages.is_our_failure(text) is (reason in (Reason.SETUP_ERROR, Reason.LAUNCHER_REFUSED))
+
+
+def test_a_private_answer_is_told_from_a_refusal() -> None:
+    assert messages.is_opened(messages.OPENED.format(number=12, room=34))
+    assert not messages.is_opened(messages.UNSEEN.format(number=12))
+    assert not any(messages.is_opened(text) for text in SENTENCES.values())
+
+
+def test_a_verdict_shows_the_last_error_only_of_a_failure() -> None:
+    failed = replace(RUN, status=Status.FAILED, reason=Reason.EXIT_CODE)
+    assert "> `ValueError: no`" in messages.verdict(failed, last_error="ValueError: no")
+    succeeded = replace(RUN, status=Status.SUCCEEDED, reason=Reason.COMPLETED)
+    assert "warning" not in messages.verdict(succeeded, last_error="a warning")
+
+
+@given(TEXT, st.integers(1, 300))
+def test_plain_text_has_no_markup_and_pings_nobody(text: str, longest: int) -> None:
+    shown = messages.plain(text, longest)
+    assert "\n" not in shown
+    assert not re.search(r"<(?:@|#|t:|:|/|id:)", shown)
+    assert "@everyone" not in shown
+    assert "@here" not in shown
+    # Whatever Discord would read as markup stands behind a backslash that is not itself escaped.
+    assert not re.search(r"[*_~`|>#\[\]()<:]", re.sub(r"\\.", "", shown))
+    assert len(shown) <= 2 * longest
+
+
+@given(TEXT, st.integers(1, 300))
+def test_inline_code_cannot_be_broken_out_of(text: str, longest: int) -> None:
+    shown = messages.code(text, longest)
+    assert shown.startswith("`")
+    assert shown.endswith("`")
+    assert len(shown) >= 3, "two backticks with nothing between them are no code"
+    assert "`" not in shown[1:-1]
+    assert "\n" not in shown
+    assert len(shown) <= longest + 2
+
+
+@given(TEXT)
+def test_a_hostile_scheduler_stays_in_its_line(text: str) -> None:
+    run = replace(RUN, status=Status.STARTING, detail=text, machine=Machine(text or "m", gpu=text), url=text)
+    assert "\n" not in messages.status(run)
+    ended = replace(run, status=Status.FAILED, reason=Reason.LAUNCHER_REFUSED)
+    assert all(line.startswith(("❌", "> ", "-# ")) for line in messages.verdict(ended, last_error=text).split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "said"),
+    [
+        (-1, "0.00 s"),
+        (0, "0.00 s"),
+        (0.004, "0.00 s"),
+        (0.42, "0.42 s"),
+        (9.99, "9.99 s"),
+        (9.999, "10.0 s"),
+        (12.34, "12.3 s"),
+        (59.9, "59.9 s"),
+        (59.97, "1 min"),
+        (60, "1 min"),
+        (185, "3 min 5 s"),
+        (3599.6, "1 h"),
+        (3600, "1 h"),
+        (7800, "2 h 10 min"),
+        (86_400, "24 h"),
+    ],
+)
+def test_durations(duration_s: float, said: str) -> None:
+    assert messages.seconds(duration_s) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1536, "1.5 kB"),
+        (99_940, "99.9 kB"),
+        (99_960, "100 kB"),
+        (123_456, "123 kB"),
+        (999_999, "1.0 MB"),
+        (1_000_000, "1.0 MB"),
+        (250_000_000, "250 MB"),
+        (999_999_999, "1.0 GB"),
+        (3_200_000_000, "3.2 GB"),
+        (5_000_000_000_000, "5000.0 GB"),
+    ],
+)
+def test_sizes(count: int, said: str) -> None:
+    assert messages.size(count) == said
+
+
+def test_a_gap_says_how_much_it_stands_for() -> None:
+    assert messages.gap(Gap(12_345, 4_000_000)) == "… 12,345 lines (4.0 MB) were left out here …"
