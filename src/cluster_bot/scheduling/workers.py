@@ -12,7 +12,7 @@ from cluster_bot.log import get_logger
 log = get_logger(__name__)
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 10.0
 
 
 class Bell:
@@ -78,7 +78,8 @@ class Workers:
                     # The border of one run: whatever went wrong with it must not end the others. It is looked at
                     # again from the store, as after a restart.
                     log.exception("worker failed", extra={"action": "worker_failed", "run": run_id, "pause_s": pause_s})
-                await bell.wait(pause_s)
+                # Not the run's own bell: a program that prints a lot must not shorten the pause.
+                await Bell().wait(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         finally:
             del self._bells[run_id]
