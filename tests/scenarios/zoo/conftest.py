@@ -54,8 +54,11 @@ class Keeper:
         now = run
         try:
             async with asyncio.timeout(20):
-                while not reached(now := await self.store.load(run.id)):
+                while True:
+                    # Cleared before the look: what happens during it is a reason to look again.
                     seen.clear()
+                    if reached(now := await self.store.load(run.id)):
+                        break
                     await seen.wait()
         except TimeoutError:
             raise AssertionError(f"the run stayed {now.status} ({now.reason}), {now}") from None
