@@ -169,11 +169,12 @@ class ThreadFeed:
         """Write what is new: edit the newest log message until it is full, then begin the next."""
         while self._lines or self._partial:
             if self._in_tail:
-                await self._write(run, self._tail_body(run))
-                return
+                if await self._write(run, self._tail_body(run)):
+                    return
+                continue
             body, used = chunks.fit(tuple(self._lines), self._partial)
-            if body:
-                await self._write(run, self._marked(run, f"output {self._state.part}", body))
+            if body and not await self._write(run, self._marked(run, f"output {self._state.part}", body)):
+                continue
             if used == len(self._lines):
                 return
             await self._next_part(used)
@@ -193,10 +194,10 @@ class ThreadFeed:
         note = f"-# {messages.HIDDEN.format(lines=hidden)}\n" if hidden > 0 else ""
         return self._marked(run, f"output {self._state.part}", note + block) if block else ""
 
-    async def _write(self, run: Run, body: str) -> None:
-        """Create the newest log message, or bring it up to date."""
+    async def _write(self, run: Run, body: str) -> bool:
+        """Create the newest log message, or bring it up to date; False where that one is left and the next begun."""
         if not body or body == self._shown_body:
-            return
+            return True
         if self._state.message is None:
             await self._budget.turn(Priority.FIRST if self._state.part == 1 else Priority.TAIL)
             with _gone():
@@ -209,22 +210,21 @@ class ThreadFeed:
             except discord.HTTPException as error:
                 if not _refuses_edits(error):
                     raise
-                await self._begin_anew(self._state.message)
-                return
-            if not there:
-                await self._go_on_below(self._shown_body or "")
-                return
+                shown_body = (await self._room().fetch_message(self._state.message)).content
+                if shown_body.strip() != body.strip():
+                    await self._go_on_below(shown_body)
+                    return False
+            else:
+                if not there:
+                    await self._go_on_below(self._shown_body or "")
+                    return False
         self._shown_body = body
-
-    async def _begin_anew(self, message_id: int) -> None:
-        """Discord refuses to edit this message: leave it as it is, and go on below with what it does not show."""
-        message = await self._room().fetch_message(message_id)
-        await self._go_on_below(message.content)
+        return True
 
     async def _go_on_below(self, shown_body: str) -> None:
+        """Leave the newest log message as it is, and begin the next with what that one does not show."""
         shown = 0 if self._in_tail else chunks.shown_count(tuple(self._lines), shown_body)
         await self._next_part(shown)
-        await self.flush(self._run)
 
     # --- status and end -----------------------------------------------------------------------------------------
 
