@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from cluster_sandbox.discord import Policy
+
 from .judge import complaints
 from .lives import Zygote
-from .stage import Stage, open_stage
+from .stage import POLICY, Stage, open_stage
 
 AT_ONCE = 5
 
@@ -26,6 +28,7 @@ class Play:
 
     name: str
     act: Callable[[Stage], Awaitable[None]]
+    policy: Policy = POLICY
 
     def __str__(self) -> str:
         return self.name
@@ -58,7 +61,7 @@ class Theatre:
         await asyncio.gather(*self._begun.values(), return_exceptions=True)
 
     async def _play(self, play: Play) -> list[str]:
-        async with self._room, open_stage(self._zygote, self._folder / play.name) as stage:
+        async with self._room, open_stage(self._zygote, self._folder / play.name, play.policy) as stage:
             await play.act(stage)
             found = complaints(stage)
             return [*found, stage.report()] if found else []

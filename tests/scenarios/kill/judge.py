@@ -43,9 +43,11 @@ def _of(stage: Stage, submission: Submission, noted: Noted) -> list[str]:
     ended = messages.verdict_status(verdict.content)
     found += _unless(ended in _endings(submission, noted), f"its last message is no such verdict: {verdict.content!r}")
     wanted = messages.STATUS_WORDS.get(ended or Status.LOST, "")
-    found += _unless(status.content.startswith(wanted), f"its first message is no such status: {status.content!r}")
-    found += _unless(not status.components, "its status still has a button")
-    found += _unless(anchors[0].content.endswith(wanted), f"its anchor says {anchors[0].content!r}")
+    if not stage.frozen(status):
+        found += _unless(status.content.startswith(wanted), f"its first message is no such status: {status.content!r}")
+        found += _unless(not status.components, "its status still has a button")
+    if not stage.frozen(anchors[0]):
+        found += _unless(anchors[0].content.endswith(wanted), f"its anchor says {anchors[0].content!r}")
     seen = [one for one in stage.server.events if one.channel_id == status.channel_id and not one.ephemeral]
     created = [one for one in seen if one.event == "create"]
     verdicts = [one for one in created if messages.verdict_status(one.content) is not None]

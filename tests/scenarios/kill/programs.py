@@ -28,12 +28,14 @@ note("end")
 
 @dataclass(frozen=True)
 class Program:
-    """Prints `lines` lines of `width` characters, `pause_s` apart; may leave a file, may stay until it is stopped.
+    """Prints `lines` lines, `pause_s` apart, the first `wide` of them `width` characters long.
 
+    It may leave a file, and it may stay until it is stopped.
     One that stays is `cancelled` by a member, or else somebody must kill its runner.
     """
 
     lines: int = 15
+    wide: int = 100
     width: int = 40
     pause_s: float = 0.05
     artifact: bool = False
@@ -42,7 +44,8 @@ class Program:
 
     def printed(self, tag: str) -> list[str]:
         """The lines it prints, all different from those of any other tag."""
-        return [f"{tag} line {number:02} ".ljust(self.width, "abcdefghij"[number % 10]) for number in range(self.lines)]
+        widths = [self.width if number < self.wide else 0 for number in range(self.lines)]
+        return [f"{tag} line {n:02} ".ljust(width, "abcdefghij"[n % 10]).rstrip() for n, width in enumerate(widths)]
 
     def source(self, tag: str, ledger: Path) -> str:
         """The program's text."""
@@ -54,6 +57,7 @@ SHORT = Program()
 BROAD = Program(width=440, pause_s=0.08)  # four messages
 EDITED = Program(lines=17, pause_s=0.25)  # more than four seconds, and so as many edits
 SLOW_BROAD = Program(width=440, pause_s=0.2)
+TAPERING = Program(wide=4, width=440, pause_s=0.2)  # one message full of four lines, then many lines a message
 LEAVES_A_FILE = Program(artifact=True)
 STAYS = Program(lines=8, stays=True)
 STUCK = Program(pause_s=0.1, stays=True, cancelled=False)

@@ -27,6 +27,7 @@ PASSED_ON = ("PATH", "HOME", "LANG", "PYTHONPATH")
 POLICY = Policy(ack_s=60.0, message_bucket=(50, 1.0), edit_bucket=(50, 1.0), default_bucket=(100, 1.0))
 OVER_NONCES_S = POLICY.nonce_memory_s + 20
 OVER_TOKENS_S = POLICY.token_life_s + 20
+OVER_AN_HOUR_S = POLICY.old_edit_s + 20
 
 
 @dataclass(eq=False)
@@ -222,12 +223,20 @@ class Stage:
             raise AssertionError(f"waited in vain until {what}:\n{self.report()}") from None
 
     async def all_over(self) -> None:
-        """Wait until every submission has had its last word: its anchor says how it ended."""
+        """Wait until every submission has had its last word."""
         await self.until(lambda: all(self.over(one) for one in self.submissions), "every run was over")
 
     def over(self, submission: Submission) -> bool:
-        """Whether the anchor, which is written last, tells the end."""
-        return any(_tells_the_end(one.content) for one in self.anchors(submission))
+        """Whether the anchor, which is written last, tells the end; the verdict, where no anchor can be edited."""
+        anchors, room = self.anchors(submission), self.room(submission)
+        if anchors and self.frozen(anchors[0]):
+            return len(room) > 1 and messages.verdict_status(room[-1].content) is not None
+        return any(_tells_the_end(one.content) for one in anchors)
+
+    def frozen(self, message: Message) -> bool:
+        """Whether this server takes no edit of the message any more, because it is older than an hour."""
+        policy = self.server.policy
+        return policy.old_edits == 0 and self.server.clock.now() - message.created_at >= policy.old_edit_s
 
     def anchors(self, submission: Submission) -> list[Message]:
         """Its messages in the channel."""
@@ -272,6 +281,21 @@ class Stage:
             submission.runner_killed = True
             os.kill(pid, signal.SIGKILL)
 
+    async def runner_ends(self, submission: Submission) -> None:
+        """Wait until no runner of the submission lives; the bot need not live either."""
+        for pid in self._runners(submission):
+            ended = asyncio.Event()
+            try:
+                fd = os.pidfd_open(pid)
+            except ProcessLookupError:
+                continue
+            asyncio.get_running_loop().add_reader(fd, ended.set)
+            try:
+                await ended.wait()
+            finally:
+                asyncio.get_running_loop().remove_reader(fd)
+                os.close(fd)
+
     def _runners(self, submission: Submission) -> list[int]:
         """The runner processes below this stage's data folder that have the submission's file."""
         root = str(self.folder / "data" / "local")
@@ -305,10 +329,10 @@ def _tells_the_end(anchor: str) -> bool:
 
 
 @asynccontextmanager
-async def open_stage(zygote: Zygote, folder: Path) -> AsyncIterator[Stage]:
+async def open_stage(zygote: Zygote, folder: Path, policy: Policy = POLICY) -> AsyncIterator[Stage]:
     """A stage with nothing on it yet."""
     folder.mkdir()
-    async with DiscordServer(policy=POLICY) as server:
+    async with DiscordServer(policy=policy) as server:
         stage = Stage(server, zygote, folder)
         stage.ledger.touch()
         try:

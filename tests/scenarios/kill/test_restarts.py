@@ -4,6 +4,7 @@ A runner that died before it won its claim has executed nothing, so its run is l
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from cluster_bot.discord_bot import messages
 
 from .borders import Border
 from .conftest import Play, Theatre
-from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD
-from .stage import OVER_NONCES_S, OVER_TOKENS_S, Stage
+from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, TAPERING
+from .stage import OVER_AN_HOUR_S, OVER_NONCES_S, OVER_TOKENS_S, POLICY, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -63,6 +64,19 @@ async def killed_while_queued(stage: Stage) -> None:
         await stage.up_again()
         await stage.submit(f"run{kill}", SHORT)
         await stage.death(downtime_s=downtime_s)
+    await stage.end_well()
+
+
+async def absent_for_hours(stage: Stage) -> None:
+    """What was shown is too old to be edited, and much has been printed since: it goes on below, in several parts."""
+    await stage.start()
+    await stage.up_again()
+    submissions = [await stage.submit(f"run{n}", one) for n, one in enumerate((SLOW_BROAD, TAPERING), 1)]
+    await stage.until(lambda: all(len(stage.room(one)) > 1 for one in submissions), "first lines were seen")
+    stage.life.kill()
+    await stage.death(downtime_s=OVER_AN_HOUR_S)
+    for submission in submissions:
+        await stage.runner_ends(submission)
     await stage.end_well()
 
 
@@ -116,6 +130,7 @@ PLAYS = [
     Play("deploy-in-the-middle", deploy_in_the_middle),
     Play("the-command-itself", the_command_itself),
     Play("killed-while-queued", killed_while_queued),
+    Play("absent-for-hours", absent_for_hours, replace(POLICY, old_edits=0, old_edit_retry_s=0.01)),
 ]
 
 
