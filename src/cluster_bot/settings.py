@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     discord_writes_per_s: float = Field(default=40.0, gt=0, le=50)
 
     data_dir: Path = Path("data")
-    database_url: str | None = None
+    database_url: SecretStr | None = None
 
     live_runs_per_member: int = Field(default=3, ge=1)
     live_runs_in_all: int = Field(default=200, ge=1)
@@ -85,8 +85,10 @@ class Settings(BaseSettings):
             raise StartupError(_sentence(error.errors()[0])) from None
 
     def database(self) -> str:
-        """The SQLAlchemy URL: `database_url`, or a SQLite file in the data folder."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'cluster-bot.sqlite3'}"
+        """The address, which may hold a password: `database_url`, or a SQLite file in the data folder."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.resolve() / 'cluster-bot.sqlite3'}"
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:

@@ -1,20 +1,33 @@
 """The stores of the store contract: an empty one of each kind."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import stores
+from stores_postgres import NoPostgresError, Postgres
 
 from cluster_bot.store import SqlStore
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for all tests of this process."""
+    try:
+        server = Postgres()
+    except NoPostgresError as error:
+        pytest.skip(f"no PostgreSQL to test with: {error}")
+    with server:
+        yield server
+
+
 @pytest.fixture(params=stores.DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return stores.DATABASES[request.param](tmp_path)
+def url(request: pytest.FixtureRequest) -> str:
+    """An empty database."""
+    return stores.DATABASES[request.param](request)
 
 
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[SqlStore]:
+    """The store in it."""
     async with stores.opened(url) as opened:
         yield opened

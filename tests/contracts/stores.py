@@ -1,8 +1,8 @@
 """The stores that the contract suite runs on, and what it fills them with.
 
-A new database joins by a line in `DATABASES`: from an empty folder of its own to a URL. Run as a program, this is a
-process that uses a store beside the test's (`python stores.py VERB URL …`): it says `ready` once it has opened the
-store, waits for a line, does the verb, and prints one line of JSON for each thing that is done.
+A new kind of database joins by a line in `DATABASES`. Run as a program, this is a process that uses a store beside the
+test's (`python stores.py VERB URL …`): it says `ready` once it has opened the store, waits for a line, does the verb,
+and prints one line of JSON for each thing that is done.
 """
 
 import asyncio
@@ -11,7 +11,8 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
+
+import pytest
 
 from cluster_bot.errors import UserError
 from cluster_bot.runs.ports import Store, Submission
@@ -21,8 +22,10 @@ from cluster_bot.runs.spec import RunSpec
 from cluster_bot.store import SqlStore
 from cluster_runner.wire import Event
 
-DATABASES: Mapping[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite+aiosqlite:///{folder / 'cluster-bot.sqlite3'}",
+# From the test's fixtures to the URL of an empty database of its own.
+DATABASES: Mapping[str, Callable[[pytest.FixtureRequest], str]] = {
+    "sqlite": lambda given: f"sqlite:///{given.getfixturevalue('tmp_path') / 'cluster-bot.sqlite3'}",
+    "postgresql": lambda given: given.getfixturevalue("postgres").new_database(),
 }
 NOW = 1_700_000_000.0
 WIDE = Limits(live_per_member=10_000, live_in_all=10_000)

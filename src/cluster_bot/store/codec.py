@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from cluster_bot.errors import ClusterBotError
 from cluster_bot.runs.ports import Place
 from cluster_bot.runs.run import Run
 from cluster_runner.wire import Event
@@ -20,6 +21,10 @@ from cluster_runner.wire import Event
 _APART = ("id", "number", "status", "attempt", "version", "created_at", "finished_at", "spec")
 
 _RUN = TypeAdapter(Run)
+
+
+class UnreadableRunError(ClusterBotError):
+    """What is stored of a run is no run to this version of the program; the text quotes nothing that was stored."""
 
 
 def run_values(run: Run) -> dict[str, Any]:
@@ -50,10 +55,18 @@ def spec_text(run: Run) -> str:
     return _dumps(_plain(run.spec))
 
 
-def run_of(row: Mapping[str, Any], spec: str) -> Run:
-    """The run of a row of `runs` and its document of `specs`."""
+def run_of(row: Mapping[Any, Any], spec: str) -> Run:
+    """The run of a row of `runs` and its document of `specs`; raises UnreadableRunError."""
     columns = {name: row[name] for name in _APART if name != "spec"}
-    return _RUN.validate_python({**json.loads(row["document"]), **columns, "spec": json.loads(spec)})
+    try:
+        return _RUN.validate_python({**json.loads(row["document"]), **columns, "spec": json.loads(spec)})
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        why = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in problems)
+    except (ClusterBotError, TypeError, ValueError) as error:
+        # A rule of the domain that has become stricter, or a document that is no JSON object.
+        why = type(error).__name__
+    raise UnreadableRunError(f"run {row['id']} can't be read: {why}")
 
 
 def event_values(event: Event) -> dict[str, Any]:
@@ -61,7 +74,7 @@ def event_values(event: Event) -> dict[str, Any]:
     return {"number": event.n, "at": event.t, "kind": event.kind, "body": json.dumps(dict(event.body))}
 
 
-def event_of(row: Mapping[str, Any]) -> Event:
+def event_of(row: Mapping[Any, Any]) -> Event:
     """The event of a row of `events`."""
     return Event(n=row["number"], t=row["at"], kind=row["kind"], body=json.loads(row["body"]))
 

@@ -10,19 +10,22 @@ from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, update
 
 from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError
+from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Admission, Place, Submission
 from cluster_bot.runs.rules import Limits
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.store import codec
 from cluster_bot.store.dialects import Dialect, dialect_of
+from cluster_bot.store.reader import Reader
 from cluster_bot.store.schema import bring_up_to_date
 from cluster_bot.store.tables import blobs, events, feeds, runs, specs
 from cluster_bot.store.writer import Writer
 from cluster_runner.wire import Event
+
+log = get_logger(__name__)
 
 _LIVE = [status.value for status in Status if not status.final]
 _RUNS = select(runs, specs.c.document.label("spec")).join_from(runs, specs, specs.c.run_id == runs.c.id)
@@ -44,9 +47,10 @@ class SqlStore:
     def __init__(self, dialect: Dialect, *, blob_bytes: int, run_blob_bytes: int) -> None:
         self._dialect = dialect
         self._writer = Writer(dialect.writer())
-        self._readers = dialect.readers()
+        self._reader = Reader(dialect.readers())
         self._blob_bytes = blob_bytes
         self._run_blob_bytes = run_blob_bytes
+        self._unreadable: set[str] = set()
         self._without_gap: dict[tuple[str, int], int] = {}
         self._append = self._append_statement()
 
@@ -63,44 +67,43 @@ class SqlStore:
     async def close(self) -> None:
         """Let go of the database, after the writes under way."""
         await self._writer.close()
-        await self._readers.dispose()
+        await self._reader.close()
 
     # --- runs ---------------------------------------------------------------------------------------------------
 
     async def admit(self, submission: Submission, limits: Limits, now: float) -> Admission:
         """Check `limits` and insert, serialised over all processes; the same `origin.key` again finds its run."""
 
-        async def work(connection: AsyncConnection) -> Admission:
-            await self._dialect.one_at_a_time(connection)
-            known = await _runs(connection, _RUNS.where(runs.c.origin_key == submission.origin.key))
-            if known:
-                return Admission(known[0], fresh=False)
-            limits.check(*await _live(connection, submission.owner.id))
-            return Admission(await _insert(connection, submission, now), fresh=True)
+        def work(connection: Connection) -> Admission:
+            self._dialect.one_at_a_time(connection)
+            known = connection.execute(_RUNS.where(runs.c.origin_key == submission.origin.key)).mappings().first()
+            if known is not None:
+                return Admission(codec.run_of(known, known["spec"]), fresh=False)
+            limits.check(*_live(connection, submission.owner.id))
+            return Admission(_insert(connection, submission, now), fresh=True)
 
         return await self._writer.transaction(work)
 
     async def load(self, run_id: str) -> Run:
-        """The run; raises UnknownRunError."""
-        found = await self._read_runs(_RUNS.where(runs.c.id == run_id))
-        if not found:
+        """The run; raises UnknownRunError, and UnreadableRunError."""
+        found = await self._one_run(_RUNS.where(runs.c.id == run_id))
+        if found is None:
             raise UnknownRunError(run_id)
-        return found[0]
+        return found
 
     async def by_number(self, number: int) -> Run | None:
         """The run people call #number."""
         # People can type more digits than a column holds.
-        found = await self._read_runs(_RUNS.where(runs.c.number == number)) if 0 < number < 2**31 else []
-        return found[0] if found else None
+        return await self._one_run(_RUNS.where(runs.c.number == number)) if 0 < number < 2**31 else None
 
     async def save(self, run: Run) -> Run:
         """Store `run` if its version is still the stored one, and return it with the next; else StaleRunError."""
         saved = replace(run, version=run.version + 1)
         guarded = update(runs).where(runs.c.id == run.id, runs.c.version == run.version)
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             # The version is compared by the statement that writes: nobody can come in between.
-            result = await connection.execute(guarded.values(codec.run_values(saved)))
+            result = connection.execute(guarded.values(codec.run_values(saved)))
             if result.rowcount != 1:
                 raise StaleRunError(run.id)
 
@@ -108,22 +111,21 @@ class SqlStore:
         return saved
 
     async def unfinished(self, launcher: str | None = None) -> list[Run]:
-        """Runs without a final status, oldest first."""
+        """Runs without a final status, oldest first; those that can't be read are left out, and logged once."""
         query = _RUNS.where(runs.c.status.in_(_LIVE)).order_by(runs.c.number)
-        return await self._read_runs(query if launcher is None else query.where(runs.c.launcher == launcher))
+        return await self._readable_runs(query if launcher is None else query.where(runs.c.launcher == launcher))
 
     async def of_member(self, member_id: str, limit: int) -> list[Run]:
         """A member's runs, newest first."""
         query = _RUNS.where(runs.c.owner_id == member_id).order_by(runs.c.number.desc())
-        return await self._read_runs(query.limit(limit))
+        return await self._readable_runs(query.limit(limit))
 
     # --- events -------------------------------------------------------------------------------------------------
 
     async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:
         """Keep events; those already there, of another attempt or of an unknown run are ignored. How many were new."""
         rows = [{"run": run_id, "asked": attempt, **codec.event_values(one)} for one in events]
-
-        return await self._writer.insert(self._append, rows) if rows else 0
+        return await self._writer.insert(self._append, rows, key=("run", "asked", "number")) if rows else 0
 
     async def events(
         self, run_id: str, attempt: int, after: int, *, kinds: Collection[str] | None = None, limit: int = 1000
@@ -133,7 +135,7 @@ class SqlStore:
         query = query.where(*_of_attempt(run_id, attempt), events.c.number > after)
         if kinds is not None:
             query = query.where(events.c.kind.in_(list(kinds)))
-        return [codec.event_of(row) for row in await self._rows(query.order_by(events.c.number).limit(limit))]
+        return [codec.event_of(row) for row in await self._reader.rows(query.order_by(events.c.number).limit(limit))]
 
     async def last_event(self, run_id: str, attempt: int) -> int:
         """The highest event number kept without a gap below it; 0 where there is none."""
@@ -143,7 +145,7 @@ class SqlStore:
         ranked = select(events.c.number, place.label("place"))
         ranked_rows = ranked.where(*_of_attempt(run_id, attempt), events.c.number > known).subquery()
         query = select(func.max(ranked_rows.c.number).label("last"))
-        [row] = await self._rows(query.where(ranked_rows.c.number == ranked_rows.c.place + known))
+        [row] = await self._reader.rows(query.where(ranked_rows.c.number == ranked_rows.c.place + known))
         last = int(row["last"] or known)
         self._without_gap[run_id, attempt] = last
         if len(self._without_gap) > _REMEMBERED_RUNS:
@@ -154,16 +156,16 @@ class SqlStore:
 
     async def place(self, run_id: str) -> Place:
         """How far the run's feed has got; an empty place where it has not begun."""
-        found = await self._rows(select(feeds.c.place, feeds.c.closed).where(feeds.c.run_id == run_id))
+        found = await self._reader.rows(select(feeds.c.place, feeds.c.closed).where(feeds.c.run_id == run_id))
         return codec.place_of(found[0]["place"], found[0]["closed"]) if found else Place()
 
     async def save_place(self, run_id: str, place: Place) -> None:
         """Remember how far the run's feed has got; raises UnknownRunError."""
         statement = update(feeds).where(feeds.c.run_id == run_id)
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             values = {"place": codec.place_text(place), "closed": place.closed}
-            if (await connection.execute(statement.values(values))).rowcount != 1:
+            if connection.execute(statement.values(values)).rowcount != 1:
                 raise UnknownRunError(run_id)
 
         await self._writer.transaction(work)
@@ -171,7 +173,7 @@ class SqlStore:
     async def open_feeds(self) -> list[str]:
         """Ids of the runs whose feed is not closed, oldest first."""
         query = select(runs.c.id).join(feeds, feeds.c.run_id == runs.c.id).where(feeds.c.closed.is_(False))
-        return [row["id"] for row in await self._rows(query.order_by(runs.c.number))]
+        return [row["id"] for row in await self._reader.rows(query.order_by(runs.c.number))]
 
     # --- blobs --------------------------------------------------------------------------------------------------
 
@@ -187,18 +189,20 @@ class SqlStore:
         put = put.on_conflict_do_update(index_elements=["run_id", "name"], set_=values)
         others = select(func.coalesce(func.sum(blobs.c.size), 0)).where(blobs.c.run_id == run_id, blobs.c.name != name)
 
-        async def work(connection: AsyncConnection) -> None:
-            if (await connection.execute(select(runs.c.id).where(runs.c.id == run_id))).first() is None:
+        def work(connection: Connection) -> None:
+            # The row is held, so that no other process adds to the sum meanwhile; events still come in.
+            held = select(runs.c.id).where(runs.c.id == run_id).with_for_update(key_share=True)
+            if connection.execute(held).first() is None:
                 raise UnknownRunError(run_id)
-            if int((await connection.execute(others)).scalar_one()) + len(content) > self._run_blob_bytes:
+            if int(connection.execute(others).scalar_one()) + len(content) > self._run_blob_bytes:
                 raise BlobTooLargeError(f"with {name!r} the run would have over {self._run_blob_bytes} bytes of files")
-            await connection.execute(put)
+            connection.execute(put)
 
         await self._writer.transaction(work)
 
     async def blob(self, run_id: str, name: str) -> bytes | None:
         """A file of a run, None where there is none."""
-        found = await self._rows(select(blobs.c.content).where(blobs.c.run_id == run_id, blobs.c.name == name))
+        found = await self._reader.rows(select(blobs.c.content).where(blobs.c.run_id == run_id, blobs.c.name == name))
         return bytes(found[0]["content"]) if found else None
 
     # --- how ----------------------------------------------------------------------------------------------------
@@ -213,27 +217,31 @@ class SqlStore:
         keep = self._dialect.insert(events).from_select(columns, mine).on_conflict_do_nothing()
         return keep.execution_options(preserve_rowcount=True)
 
-    async def _rows(self, query: Select[Any]) -> list[Any]:
-        async with self._readers.connect() as connection:
-            return list((await connection.execute(query)).mappings())
+    async def _one_run(self, query: Select[Any]) -> Run | None:
+        return next((codec.run_of(row, row["spec"]) for row in await self._reader.rows(query)), None)
 
-    async def _read_runs(self, query: Select[Any]) -> list[Run]:
-        return [codec.run_of(row, row["spec"]) for row in await self._rows(query)]
+    async def _readable_runs(self, query: Select[Any]) -> list[Run]:
+        """All runs of `query` but those that can't be read: one of them must not keep the others from going on."""
+        found = []
+        for row in await self._reader.rows(query):
+            try:
+                found.append(codec.run_of(row, row["spec"]))
+            except codec.UnreadableRunError as error:
+                if row["id"] not in self._unreadable:
+                    self._unreadable.add(row["id"])
+                    log.error("left alone: %s", error, extra={"action": "run_unreadable", "run": row["id"]})
+        return found
 
 
-async def _runs(connection: AsyncConnection, query: Select[Any]) -> list[Run]:
-    return [codec.run_of(row, row["spec"]) for row in (await connection.execute(query)).mappings()]
-
-
-async def _live(connection: AsyncConnection, owner_id: str) -> tuple[int, int]:
+def _live(connection: Connection, owner_id: str) -> tuple[int, int]:
     """How many live runs the owner has, and all together."""
     mine = func.count().filter(runs.c.owner_id == owner_id)
-    counted = await connection.execute(select(mine, func.count()).where(runs.c.status.in_(_LIVE)))
+    counted = connection.execute(select(mine, func.count()).where(runs.c.status.in_(_LIVE)))
     of_owner, in_all = counted.one()
     return int(of_owner), int(in_all)
 
 
-async def _insert(connection: AsyncConnection, submission: Submission, now: float) -> Run:
+def _insert(connection: Connection, submission: Submission, now: float) -> Run:
     run = Run(
         id=uuid4().hex,
         number=0,
@@ -242,9 +250,9 @@ async def _insert(connection: AsyncConnection, submission: Submission, now: floa
         origin=submission.origin,
         created_at=now,
     )
-    made = await connection.execute(insert(runs).values(codec.first_values(run)).returning(runs.c.number))
-    await connection.execute(insert(specs).values(run_id=run.id, document=codec.spec_text(run)))
-    await connection.execute(insert(feeds).values(run_id=run.id, closed=False, place=codec.place_text(Place())))
+    made = connection.execute(insert(runs).values(codec.first_values(run)).returning(runs.c.number))
+    connection.execute(insert(specs).values(run_id=run.id, document=codec.spec_text(run)))
+    connection.execute(insert(feeds).values(run_id=run.id, closed=False, place=codec.place_text(Place())))
     return replace(run, number=int(made.scalar_one()))
 
 

@@ -4,6 +4,8 @@ Used by `sql_store` for every statement. The migrations make them; a test compar
 epoch, documents are JSON in ASCII.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -19,6 +21,21 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeDecorator
+
+
+class Key(TypeDecorator[str]):
+    """Text that is looked up and never read back, which may hold any character: NUL is none to PostgreSQL."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        """The text without NUL and halves of surrogate pairs; no two are written alike."""
+        if value is None or (value.isprintable() and "\\" not in value):
+            return value
+        return value.replace("\\", "\\\\").replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
 
 metadata = MetaData(
     naming_convention={
@@ -35,9 +52,9 @@ runs = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("id", String(32), nullable=False),
-    Column("origin_key", String, nullable=False),
-    Column("owner_id", String, nullable=False),
-    Column("launcher", String, nullable=False),
+    Column("origin_key", Key, nullable=False),
+    Column("owner_id", Key, nullable=False),
+    Column("launcher", Key, nullable=False),
     Column("status", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("version", Integer, nullable=False),
@@ -55,7 +72,7 @@ runs = Table(
 specs = Table(
     "specs",
     metadata,
-    Column("run_id", String(32), ForeignKey("runs.id"), primary_key=True),
+    Column("run_id", Key(32), ForeignKey("runs.id"), primary_key=True),
     Column("document", Text, nullable=False),
 )
 
@@ -63,7 +80,7 @@ specs = Table(
 events = Table(
     "events",
     metadata,
-    Column("run_id", String(32), ForeignKey("runs.id"), primary_key=True),
+    Column("run_id", Key(32), ForeignKey("runs.id"), primary_key=True),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("at", Float, nullable=False),
@@ -75,7 +92,7 @@ events = Table(
 feeds = Table(
     "feeds",
     metadata,
-    Column("run_id", String(32), ForeignKey("runs.id"), primary_key=True),
+    Column("run_id", Key(32), ForeignKey("runs.id"), primary_key=True),
     Column("closed", Boolean, nullable=False),
     Column("place", Text, nullable=False),
     Index("ix_feeds_closed", "closed"),
@@ -84,8 +101,8 @@ feeds = Table(
 blobs = Table(
     "blobs",
     metadata,
-    Column("run_id", String(32), ForeignKey("runs.id"), primary_key=True),
-    Column("name", String, primary_key=True),
+    Column("run_id", Key(32), ForeignKey("runs.id"), primary_key=True),
+    Column("name", Key, primary_key=True),
     Column("size", Integer, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )

@@ -36,7 +36,7 @@ VENDORS = {
     "discord": ("cluster_bot.discord_bot",),
     "sqlalchemy": ("cluster_bot.store",),
     "alembic": ("cluster_bot.store",),
-    "aiosqlite": ("cluster_bot.store",),
+    "psycopg": ("cluster_bot.store",),
     "github": ("cluster_bot.launchers",),
     "modal": ("cluster_bot.launchers",),
     "nats": ("cluster_bot.hints",),

@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,9 +13,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event, func, insert, select
+from sqlalchemy import Connection, Engine, event, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cluster_bot.errors import StartupError
 from cluster_bot.runs.ports import Submission
@@ -23,8 +22,9 @@ from cluster_bot.runs.rules import Limits
 from cluster_bot.runs.run import Member, Origin
 from cluster_bot.runs.spec import RunSpec
 from cluster_bot.store import SqlStore
-from cluster_bot.store.dialects import Sqlite, dialect_of
+from cluster_bot.store.dialects import dialect_of
 from cluster_bot.store.schema import MIGRATIONS, bring_up_to_date
+from cluster_bot.store.sqlite import Sqlite
 from cluster_bot.store.tables import metadata, runs
 from cluster_bot.store.writer import Writer
 from cluster_runner.wire import Event
@@ -51,14 +51,19 @@ def database(path: Path) -> Sqlite:
 
 
 @pytest.fixture
-async def engine(database: Sqlite) -> AsyncIterator[AsyncEngine]:
+def engine(database: Sqlite) -> Iterator[Engine]:
     engine = database.writer()
     yield engine
-    await engine.dispose()
+    engine.dispose()
 
 
 def url(path: Path) -> str:
-    return f"sqlite+aiosqlite:///{path}"
+    return f"sqlite:///{path}"
+
+
+def count(connection: Connection) -> int:
+    """How many runs there are."""
+    return connection.execute(select(func.count()).select_from(runs)).scalar_one()
 
 
 async def refusal(path: Path | str) -> str:
@@ -74,43 +79,42 @@ async def refusal(path: Path | str) -> str:
 # --- files and connections --------------------------------------------------------------------------------------
 
 
-async def test_a_write_is_on_the_disk_when_it_returns(database: Sqlite, engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
+def test_a_write_is_on_the_disk_when_it_returns(engine: Engine) -> None:
+    with engine.connect() as connection:
         settings = {}
         for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout"):
-            settings[name] = (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+            settings[name] = connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
 
 
-async def test_who_reads_cannot_write(database: Sqlite) -> None:
+def test_who_reads_cannot_write(database: Sqlite) -> None:
     readers = database.readers()
-    async with readers.connect() as connection:
-        with pytest.raises(DBAPIError, match="readonly"):
-            await connection.execute(insert(runs).values(ROW))
-    await readers.dispose()
+    with readers.connect() as connection, pytest.raises(DBAPIError, match="readonly"):
+        connection.execute(insert(runs).values(ROW))
+    readers.dispose()
 
 
-async def test_an_error_does_not_repeat_what_was_written(engine: AsyncEngine) -> None:
-    with pytest.raises(IntegrityError) as caught:
-        async with engine.begin() as connection:
-            await connection.execute(insert(runs).values([ROW, ROW]))
+def test_an_error_does_not_repeat_what_was_written(engine: Engine) -> None:
+    with pytest.raises(IntegrityError) as caught, engine.begin() as connection:
+        connection.execute(insert(runs).values([ROW, ROW]))
     assert "secret-token" not in str(caught.value)
 
 
-async def test_two_engines_that_read_and_then_write_wait_for_each_other(database: Sqlite) -> None:
+def test_two_engines_that_read_and_then_write_wait_for_each_other(database: Sqlite) -> None:
     # A deferred transaction fails here, whatever the busy timeout: it has read what the other one changes.
-    async def add(engine: AsyncEngine, times: int) -> None:
-        for _ in range(times):
-            async with engine.begin() as connection:
-                known = (await connection.execute(select(func.count()).select_from(runs))).scalar_one()
-                await connection.execute(insert(runs).values({**ROW, "id": str(known), "origin_key": str(known)}))
+    def add(engine: Engine) -> None:
+        for _ in range(60):
+            with engine.begin() as connection:
+                known = count(connection)
+                connection.execute(insert(runs).values({**ROW, "id": str(known), "origin_key": str(known)}))
 
-    one, two = database.writer(), database.writer()
-    await asyncio.gather(add(one, 60), add(two, 60))
-    async with one.connect() as connection:
-        assert (await connection.execute(select(func.count()).select_from(runs))).scalar_one() == 120
-    await one.dispose()
-    await two.dispose()
+    engines = [database.writer(), database.writer()]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(add, engines))
+    with engines[0].connect() as connection:
+        assert count(connection) == 120
+    for engine in engines:
+        engine.dispose()
 
 
 # --- migrations -------------------------------------------------------------------------------------------------
@@ -178,8 +182,8 @@ async def test_a_missing_folder_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b" / "bot.sqlite3").is_file()
 
 
-async def test_a_short_url_is_enough(path: Path) -> None:
-    store = await SqlStore.open(f"sqlite:///{path}")
+async def test_a_driver_in_the_url_does_not_matter(path: Path) -> None:
+    store = await SqlStore.open(f"sqlite+pysqlite:///{path}")
     await store.close()
     assert path.is_file()
 
@@ -241,9 +245,9 @@ def test_a_database_held_by_another_program_in_words(database: Sqlite, path: Pat
     [
         "hunter2",
         "://hunter2",
-        "sqlite+aiosqlite://",
-        "sqlite+aiosqlite:///:memory:",
-        "sqlite+aiosqlite:///file:x?mode=hunter2&uri=true",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:x?mode=hunter2&uri=true",
         "oracle://bot:hunter2@db.example.org/bot",
         "",
     ],
@@ -263,54 +267,73 @@ def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
 # --- the writer -------------------------------------------------------------------------------------------------
 
 
-async def test_a_failing_insert_fails_for_those_who_share_it_and_nobody_later(engine: AsyncEngine) -> None:
+async def test_a_failing_insert_fails_for_those_who_share_it_and_nobody_later(engine: Engine) -> None:
     writer = Writer(engine)
     good = {**ROW, "id": "b" * 32, "origin_key": "other"}
-    both = [writer.insert(insert(runs), [ROW, ROW]), writer.insert(insert(runs), [good])]
-    results = await asyncio.gather(*both, return_exceptions=True)
-    assert all(isinstance(result, IntegrityError) for result in results)
-    assert await writer.insert(insert(runs).execution_options(preserve_rowcount=True), [good]) == 1
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        begun.set()
+        go_on.wait()
+
+    holding = asyncio.ensure_future(writer.transaction(hold))
+    await asyncio.to_thread(begun.wait)
+    one = insert(runs)
+    both = [writer.insert(one, rows, key=["id"]) for rows in ([ROW, ROW], [good])]
+    asked = asyncio.gather(*both, return_exceptions=True)
+    await one_pass()
+    go_on.set()
+    await holding
+    assert all(isinstance(result, IntegrityError) for result in await asked)
+    counting = one.execution_options(preserve_rowcount=True)
+    assert await writer.insert(counting, [good], key=["id"]) == 1
     await writer.close()
 
 
-async def test_a_work_that_raises_leaves_nothing(engine: AsyncEngine) -> None:
+async def test_a_work_that_raises_leaves_nothing(engine: Engine) -> None:
     writer = Writer(engine)
 
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(insert(runs).values(ROW))
+    def work(connection: Connection) -> None:
+        connection.execute(insert(runs).values(ROW))
         raise LookupError
 
     with pytest.raises(LookupError):
         await writer.transaction(work)
-    async with engine.connect() as connection:
-        assert (await connection.execute(select(func.count()).select_from(runs))).scalar_one() == 0
+    assert await writer.transaction(count) == 0
     await writer.close()
 
 
-async def test_a_cancelled_caller_costs_no_connection_and_no_write(engine: AsyncEngine) -> None:
+async def test_a_cancelled_caller_costs_no_connection_and_no_write(engine: Engine) -> None:
     connected: list[object] = []
-    event.listen(engine.sync_engine, "connect", lambda connection, _record: connected.append(connection))
+    event.listen(engine, "connect", lambda connection, _record: connected.append(connection))
     writer = Writer(engine)
-    inside, go_on = asyncio.Event(), asyncio.Event()
+    inside, go_on = threading.Event(), threading.Event()
 
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(insert(runs).values(ROW))
+    def work(connection: Connection) -> None:
+        connection.execute(insert(runs).values(ROW))
         inside.set()
-        await go_on.wait()
-        await connection.execute(insert(runs).values({**ROW, "id": "b" * 32, "origin_key": "other"}))
+        go_on.wait()
+        connection.execute(insert(runs).values({**ROW, "id": "b" * 32, "origin_key": "other"}))
 
     caller = asyncio.ensure_future(writer.transaction(work))
-    await inside.wait()
+    await asyncio.to_thread(inside.wait)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
     go_on.set()
     third = insert(runs).values({**ROW, "id": "c" * 32, "origin_key": "third"})
     await writer.transaction(lambda connection: connection.execute(third))
-    async with engine.connect() as connection:
-        assert (await connection.execute(select(func.count()).select_from(runs))).scalar_one() == 3
+    assert await writer.transaction(count) == 3
     await writer.close()
     assert len(connected) == 1
+
+
+async def one_pass() -> None:
+    """One pass of the loop, in which whoever was asked begins."""
+    loop = asyncio.get_running_loop()
+    passed = loop.create_future()
+    loop.call_soon(passed.set_result, None)
+    await passed
 
 
 async def test_more_inserts_at_once_than_share_a_transaction(path: Path) -> None:
@@ -328,10 +351,7 @@ async def test_closing_ends_the_writes_under_way(path: Path) -> None:
     run = (await store.admit(submission("k"), LIMITS, 0.0)).run
     append = asyncio.ensure_future(store.append(run.id, 0, [Event(1, 0.0, "log", {"stream": "stdout", "text": "x"})]))
     admit = asyncio.ensure_future(store.admit(submission("l"), LIMITS, 0.0))
-    loop = asyncio.get_running_loop()
-    begun = loop.create_future()
-    loop.call_soon(begun.set_result, None)
-    await begun
+    await one_pass()
     await store.close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (2,)
