@@ -43,9 +43,9 @@ def log(number: int, text: str = "line\n") -> Event:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[SqlStore]:
+async def opened(url: str, **bounds: int) -> AsyncIterator[SqlStore]:
     """The store at `url`, closed at the end; again, and it is the same database through another store."""
-    store = await SqlStore.open(url)
+    store = await SqlStore.open(url, **bounds)
     try:
         yield store
     finally:

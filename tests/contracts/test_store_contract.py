@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from stores import NOW, WIDE, admitted, launched, log, submission
+from stores import NOW, WIDE, admitted, launched, log, opened, submission
 
 from cluster_bot.errors import StaleRunError, UnknownRunError, UserError
 from cluster_bot.runs.ports import Place
@@ -319,6 +319,22 @@ async def test_blobs(store: SqlStore) -> None:
     assert await store.blob(one.id, "plot.png") == b"new"
     with pytest.raises(UnknownRunError):
         await store.put_blob("0" * 32, "plot.png", b"x")
+
+
+async def test_blobs_that_come_at_once_by_two_stores_are_bounded_together(url: str) -> None:
+    async with (
+        opened(url, run_blob_bytes=50) as one,
+        opened(url, run_blob_bytes=50) as two,
+    ):
+        run = await admitted(one)
+        puts = [
+            store.put_blob(run.id, f"{name}{n}", b"x" * 10)
+            for n in range(8)
+            for name, store in (("a", one), ("b", two))
+        ]
+        results = await asyncio.gather(*puts, return_exceptions=True)
+        assert [result for result in results if result is None] == [None] * 5
+        assert all(isinstance(result, BlobTooLargeError) for result in results if result is not None)
 
 
 async def test_blobs_are_bounded(url: str) -> None:

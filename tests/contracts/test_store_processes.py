@@ -139,6 +139,17 @@ async def test_two_processes_append_to_one_run(store: SqlStore, url: str) -> Non
     assert await store.last_event(run.id, 0) == 300
 
 
+async def test_stores_that_append_the_same_in_opposite_order_do_not_lock_each_other_out(url: str) -> None:
+    async with opened(url) as one, opened(url) as two:
+        runs = [await admitted(one, f"key{n}") for n in range(10)]
+        events = [log(n) for n in range(1, 41)]
+        there = [one.append(run.id, 0, events) for run in runs]
+        back = [two.append(run.id, 0, events[::-1]) for run in runs[::-1]]
+        assert sum(await asyncio.gather(*there, *back)) == 400
+        for run in runs:
+            assert await one.last_event(run.id, 0) == 40
+
+
 @pytest.mark.parametrize("enough", [1, 40, 200])
 async def test_what_was_acknowledged_survives_a_kill(store: SqlStore, url: str, enough: int) -> None:
     run = await admitted(store)

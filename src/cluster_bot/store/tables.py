@@ -25,7 +25,10 @@ from sqlalchemy.types import TypeDecorator
 
 
 class Key(TypeDecorator[str]):
-    """Text that is looked up and never read back, which may hold any character: NUL is none to PostgreSQL."""
+    """Text to look something up by, which may hold any character: NUL is none to PostgreSQL.
+
+    It is not read back, but for ids of ours, which are written as they are.
+    """
 
     impl = String
     cache_ok = True
@@ -51,7 +54,7 @@ runs = Table(
     "runs",
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("id", String(32), nullable=False),
+    Column("id", Key(32), nullable=False),
     Column("origin_key", Key, nullable=False),
     Column("owner_id", Key, nullable=False),
     Column("launcher", Key, nullable=False),
