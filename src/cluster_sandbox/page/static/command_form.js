@@ -26,7 +26,7 @@ export class CommandForm {
     const leave = h("button", { class: "leave", type: "button", "aria-label": "Leave the command", title: "Leave (Esc)", onclick: () => around.leave() }, icon("close"));
     this.element = h("form", { class: "command-form", "aria-label": `Command ${command.name}`, novalidate: true },
       h("div", { class: "command-line" }, h("span", { class: "command-name", title: command.description }, `/${command.name}`),
-        [...this.fields.values()].map((one) => one.element), h("span", { class: "command-ends" }, leave, this.submit)),
+        h("div", { class: "fields" }, [...this.fields.values()].map((one) => one.element)), h("span", { class: "command-ends" }, leave, this.submit)),
       this.problem);
     this.element.addEventListener("submit", (/** @type {Event} */ event) => (event.preventDefault(), this.send()));
     this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#key(event));

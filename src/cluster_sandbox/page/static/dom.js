@@ -101,11 +101,11 @@ function key(node) {
   return node instanceof Element ? node.getAttribute("data-key") : null;
 }
 
-/** A colour wheel position for somebody, from their id. @param {string} id */
-export function hue(id) {
-  let sum = 0;
-  for (const letter of id) sum = (sum * 31 + letter.charCodeAt(0)) % 360;
-  return Math.floor(sum / 24);
+/** One of the eight tones for somebody, always the same for a name. @param {string} name */
+function tone(name) {
+  let mixed = 0x811c9dc5;
+  for (const letter of name) mixed = Math.imul(mixed ^ letter.charCodeAt(0), 0x01000193) >>> 0;
+  return (mixed >>> 13) % 8;
 }
 
 /**
@@ -114,6 +114,5 @@ export function hue(id) {
  */
 export function avatar(person) {
   const shape = person.bot ? icon("bot") : [...person.name][0]?.toUpperCase() ?? "?";
-  const tone = person.bot ? "bot" : hue(person.id) % 8;
-  return h("span", { class: `avatar tone-${tone}`, "aria-hidden": "true" }, shape);
+  return h("span", { class: `avatar tone-${person.bot ? "bot" : tone(person.name)}`, "aria-hidden": "true" }, shape);
 }

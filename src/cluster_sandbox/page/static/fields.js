@@ -37,7 +37,6 @@ function choices(option, store) {
 /** What every field looks like. @param {any} option @param {any} input @param {...any} more */
 function frame(option, input, ...more) {
   input.setAttribute("aria-required", option.required ? "true" : "false");
-  input.setAttribute("aria-describedby", `says-${option.name}`);
   const mark = option.required ? h("span", { class: "required", title: "required" }, "*") : null;
   return h("div", { class: `field${option.required ? "" : " optional"}`, "data-option": option.name, title: option.description },
     h("label", { for: input.id }, option.name, mark), input, ...more);
@@ -124,7 +123,9 @@ function fileField(option, tools) {
   const chooser = h("input", { type: "file", class: "visually-hidden", tabindex: "-1", "aria-label": `File for ${option.name}`, onchange: () => chooser.files?.[0] && set(chooser.files[0]) });
   const input = h("button", { type: "button", class: "file-button", id: `option-${option.name}`, onclick: () => chooser.click() });
   function draw() {
-    input.replaceChildren(icon("file"), h("span", { class: "clip" }, file ? file.name : "choose or drop a file"), file ? h("span", { class: "file-size" }, size(file.size)) : "");
+    const text = file ? file.name : "choose or drop a file";
+    input.setAttribute("aria-label", `${option.name}: ${text}`);
+    input.replaceChildren(icon("file"), h("span", { class: "clip" }, text), file ? h("span", { class: "file-size" }, size(file.size)) : "");
     input.classList.toggle("filled", Boolean(file));
   }
   /** @param {File} given */

@@ -23,6 +23,7 @@ export function continues(before, message) {
 /**
  * @param {Message} message
  * @param {Store} store
+ * @returns {HTMLElement}
  */
 export function messageElement(message, store) {
   if (message.type === STARTER) return starter(message, store);

@@ -87,7 +87,7 @@ export class Store {
     const settled = (batch.interactions ?? []).map((/** @type {Interaction} */ one) => this.#follow(one, Boolean(batch.hello))).some(Boolean);
     const changed = (batch.messages ?? []).filter((/** @type {Message} */ one) => this.#keep(one, true));
     const gone = (batch.gone ?? []).filter((/** @type {any} */ one) => this.rooms.get(one.channel_id)?.messages.delete(one.id));
-    for (const topic of ["places", "people", "commands"]) if (batch[topic]) this.emit(topic);
+    for (const topic of ["places", "people", "commands"]) if (batch[topic]) this.emit(topic, batch[topic]);
     if (changed.length || gone.length) this.emit("messages", { changed, gone });
     if (settled) this.emit("interactions");
   }

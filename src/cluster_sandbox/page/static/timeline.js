@@ -24,6 +24,8 @@ export class Timeline {
     this.net = net;
     /** @type {Map<string, HTMLElement>} */
     this.elements = new Map();
+    /** @type {string[]} the ids of what is shown, oldest first */
+    this.order = [];
     this.stuck = true;
     this.reading = false;
     this.list = h("ol", { class: "messages", "aria-label": "Messages" });
@@ -40,7 +42,7 @@ export class Timeline {
     store.on("open", () => this.open());
     store.on("messages", (/** @type {any} */ detail) => this.take(detail));
     store.on("people", () => this.refresh());
-    store.on("places", () => this.refresh());
+    store.on("places", (/** @type {any[]} */ changed) => this.refresh(changed.map((one) => one.id)));
     store.on("interactions", () => this.#interactions());
   }
 
@@ -48,6 +50,7 @@ export class Timeline {
   open() {
     const { store } = this;
     this.elements.clear();
+    this.order = [];
     this.list.replaceChildren();
     this.stuck = true;
     if (!store.open) return;
@@ -83,13 +86,11 @@ export class Timeline {
     const channel = this.store.open;
     const here = changed.filter((one) => one.channel_id === channel && !this.store.dismissed.has(one.id));
     const below = this.scroller.scrollHeight - this.scroller.scrollTop;
-    const newest = [...this.elements.keys()].at(-1);
+    const newest = this.order.at(-1);
     for (const { channel_id, id } of gone) if (channel_id === channel) this.#remove(id);
-    for (const message of here.sort((a, b) => byId(a.id, b.id))) this.#put(message);
-    if (here.length || gone.length || history === channel) {
-      this.#dress();
-      this.#beginning();
-    }
+    for (const message of here) this.#put(message);
+    for (const { id } of here) this.#dress(this.#place(id));
+    if (history === channel) this.#beginning();
     if (history === channel && newest && !this.stuck) this.scroller.scrollTop = this.scroller.scrollHeight - below;
     const added = here.some((one) => !newest || byId(one.id, newest) > 0);
     if (added && !this.stuck && !history) this.jump.hidden = false;
@@ -107,57 +108,63 @@ export class Timeline {
       this.elements.set(message.id, now);
       return;
     }
-    const later = this.#firstAfter(message.id);
-    this.list.insertBefore(fresh, later);
-    if (!later) this.elements.set(message.id, fresh);
-    else this.elements = new Map([...this.elements, [message.id, fresh]].sort(([a], [b]) => byId(/** @type {string} */ (a), /** @type {string} */ (b))));
+    const index = this.#place(message.id);
+    this.list.insertBefore(fresh, this.elements.get(this.order[index]) ?? null);
+    this.order.splice(index, 0, message.id);
+    this.elements.set(message.id, fresh);
   }
 
-  /** The element before which a new message goes; nearly always the end. @param {string} id */
-  #firstAfter(id) {
-    let later = null;
-    for (let element = this.list.lastElementChild; element; element = element.previousElementSibling) {
-      if (byId(element.dataset.id, id) < 0) break;
-      later = element;
+  /** Where a message stands, or would stand: the number of older ones. @param {string} id */
+  #place(id) {
+    let [low, high] = [0, this.order.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (byId(this.order[middle], id) < 0) low = middle + 1;
+      else high = middle;
     }
-    return later;
+    return low;
   }
 
   /** @param {string} id */
   #remove(id) {
+    if (!this.elements.has(id)) return;
     this.elements.get(id)?.remove();
     this.elements.delete(id);
+    const index = this.#place(id);
+    this.order.splice(index, 1);
+    this.#dress(index);
   }
 
-  /** Put names only where the speaker changes, and a date where the day does. */
-  #dress() {
-    const room = this.store.room(this.store.open ?? "");
-    /** @type {Message|undefined} */
-    let before;
-    for (const [id, element] of this.elements) {
-      const message = room.messages.get(id);
-      if (!message) continue;
-      const newDay = !before ? !sameDay(message.time, Date.now() / 1000) : !sameDay(before.time, message.time);
+  /** Names only where the speaker changes, dates only where the day does: for a message and the one after it. @param {number} index */
+  #dress(index) {
+    const { messages } = this.store.room(this.store.open ?? "");
+    for (const at of [index, index + 1]) {
+      const [message, before] = [messages.get(this.order[at]), messages.get(this.order[at - 1])];
+      const element = this.elements.get(this.order[at]);
+      if (!message || !element) continue;
+      const newDay = !sameDay(before?.time ?? Date.now() / 1000, message.time);
       element.classList.toggle("joined", !newDay && continues(before, message));
       element.classList.toggle("new-day", newDay);
       if (newDay) element.dataset.day = date(message.time);
-      before = message;
     }
   }
 
-  /** Names and threads may have changed in what is shown. */
-  refresh() {
-    const room = this.store.room(this.store.open ?? "");
-    for (const id of this.elements.keys()) {
-      const message = room.messages.get(id);
-      if (message && (message.thread_id || message.type === 18 || this.#names(message))) this.#put(message);
+  /** Names may have changed in what is shown; `places`: only those of these channels. @param {string[]} [places] */
+  refresh(places) {
+    const { messages } = this.store.room(this.store.open ?? "");
+    const named = places && new Set(places);
+    for (const id of this.order) {
+      const message = messages.get(id);
+      if (message && (!named || this.#names(message).some((one) => named.has(one)))) this.#put(message);
     }
     this.#beginning();
   }
 
-  /** @param {Message} message */
+  /** The channels a message shows by name. @param {Message} message */
   #names(message) {
-    return /<[@#]/.test(message.content) || /<[@#]/.test(message.quoted?.content ?? "");
+    const text = `${message.content} ${message.quoted?.content ?? ""}`;
+    const named = text.includes("<#") ? [...text.matchAll(/<#(\d+)>/g)].map((found) => found[1]) : [];
+    return message.thread_id ? [message.thread_id, ...named] : named;
   }
 
   #beginning() {
@@ -205,7 +212,7 @@ export class Timeline {
     this.stuck = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM;
     if (this.stuck) this.jump.hidden = true;
     const room = this.store.room(this.store.open ?? "");
-    if (scrollTop < NEAR_TOP && room.more && !this.reading) this.#read([...this.elements.keys()][0]);
+    if (scrollTop < NEAR_TOP && room.more && !this.reading) this.#read(this.order[0]);
   }
 
   #keep() {

@@ -26,17 +26,17 @@ export function beginning(store) {
     sign,
     h("h2", {}, `Welcome to ${place.type === KIND.VOICE ? "" : "#"}${place.name}`),
     store.hello?.hint ? h("div", { class: "hint" }, rich(store.hello.hint, store)) : h("p", {}, "Nothing was said here before."),
-    samples(store),
+    ...samples(store),
   ];
 }
 
 /** Programs to try: each fills the command, and sends nothing. @param {Store} store */
 function samples(store) {
   const usable = (store.hello?.samples ?? []).filter((/** @type {any} */ one) => store.commands.some((command) => command.name === one.command));
-  if (!usable.length) return null;
+  if (!usable.length) return [];
   const chips = usable.map((/** @type {any} */ one) =>
     h("button", { class: "chip", type: "button", "data-sample": one.name }, icon("file"), h("span", {}, h("strong", {}, one.name), h("span", {}, one.says))));
-  return h("div", { class: "chips", role: "group", "aria-label": "Programs to try" }, chips);
+  return [h("div", { class: "chips", role: "group", "aria-label": "Programs to try" }, chips)];
 }
 
 /** @param {Store} store */
