@@ -77,7 +77,9 @@ class Postgres:
             return done.fetchall() if done.description else []
 
     def start(self) -> None:
-        """Start it, with the data it has; returns when it answers."""
+        """Start it, with the data it has, unless it runs; returns when it answers."""
+        if self._keeper is not None:
+            return
         with (self._folder / "keeper.log").open("ab") as log:
             options = f"-p {self.port} -h 127.0.0.1 -k ''"
             self._keeper = subprocess.Popen(
