@@ -3,7 +3,8 @@
 The wish is saved before the deed. Where a wish is found that an earlier life left behind, the message may exist: the
 channel is listed after the last message known, and a message of ours that answers the description is adopted. The
 nonce stops a duplicate too, but Discord forgets nonces after minutes, so it only covers the library's own retries
-and requests still under way when the bot died. A deduplicated create returns the old text: compare, then edit.
+and requests still under way when the bot died. A deduplicated create returns the old text, and has the old button:
+compare, then edit both.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,17 +41,17 @@ class Once:
         `ours` tells by the text whether one of our messages there can be it. The caller saves the id together with
         `pending=None`.
         """
+        if view is not None:
+            # The answer to a button goes by its custom id, in any life of the bot; nothing is to be kept here.
+            view.stop()
         if self._memory.state.pending == what:
             found = await self._find(channel, after, ours)
             if found is not None:
                 if found.content.strip() != content.strip():
-                    await found.edit(content=content, allowed_mentions=NOBODY)
+                    await found.edit(content=content, view=view, allowed_mentions=NOBODY)
                 return found.id
         else:
             await self._memory.update(pending=what)
-        if view is not None:
-            # The answer to a button goes by its custom id, in any life of the bot; nothing is to be kept here.
-            view.stop()
         options: dict[str, Any] = {"view": view} if view is not None else {}
         if files:
             options["files"] = list(files)
@@ -59,7 +60,7 @@ class Once:
             content, nonce=nonce, allowed_mentions=NOBODY, suppress_embeds=True, **options
         )
         if message.content.strip() != content.strip():
-            await message.edit(content=content, allowed_mentions=NOBODY)
+            await message.edit(content=content, view=view, allowed_mentions=NOBODY)
         return message.id
 
     async def _find(
