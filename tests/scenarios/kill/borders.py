@@ -164,4 +164,4 @@ def _answer(stage: Stage, request: Request) -> str:
 LOOK_BACK = Border("look-back", method="GET", route=MESSAGES, concerns=_in_room)
 """A restarted bot asks whether what it was making exists: a border of the healing itself."""
 
-BORDERS = [*_store(), *_launcher(), *_discord()]
+BORDERS = {border.name: border for border in (*_store(), *_launcher(), *_discord())}

@@ -46,11 +46,11 @@ async def die_of_the_cure(stage: Stage, border: Border, when: When, long_downtim
 
 def _plays() -> list[Play]:
     plays = []
-    for number, border in enumerate(BORDERS):
+    for number, border in enumerate(BORDERS.values()):
         for late, when in enumerate(WHENS):
             facts = {"border": border, "when": when, "long_downtime": (2 * number + late) % KILLS}
             plays.append(Play(f"{border.name}-{when}", partial(die_there, **facts)))
-    for number, border in enumerate(one for one in BORDERS if one.name in ("create-status", "create-log2")):
+    for number, border in enumerate((BORDERS["create-status"], BORDERS["create-log2"])):
         for late, when in enumerate(WHENS):
             facts = {"border": border, "when": when, "long_downtime": (2 * number + late) % KILLS}
             plays.append(Play(f"look-back-for-{border.name}-{when}", partial(die_of_the_cure, **facts)))

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from cluster_bot.discord_bot import messages
+from cluster_sandbox.discord.faults import Fault
 
-from .borders import Border
+from .borders import BORDERS, MESSAGES, Border
 from .conftest import Play, Theatre
 from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, TAPERING
 from .stage import OVER_AN_HOUR_S, OVER_NONCES_S, OVER_TOKENS_S, POLICY, Stage
@@ -80,6 +81,19 @@ async def absent_for_hours(stage: Stage) -> None:
     await stage.end_well()
 
 
+async def over_before_its_status_is_found(stage: Stage) -> None:
+    """The status message is made and not remembered, and found again only when the run is over: no button stays."""
+    await BORDERS["create-status"].arm(stage, "after", "run1.py", 0)
+    await stage.up_again()
+    await stage.submit("run1", SHORT)
+    await stage.death()
+    looks_long = stage.server.faults.add(Fault(method="GET", route=MESSAGES, times=None, status=None, latency=3600.0))
+    await stage.start({"verb": "save", "step": "final", "when": "after", "nth": 1, "victim": "run1.py"})
+    await stage.death(downtime_s=OVER_NONCES_S)
+    looks_long.times = 0
+    await stage.end_well()
+
+
 def dies_once(stage: Stage) -> str:
     """An interpreter for runners that kills itself the first time, before the runner could claim anything."""
     script = Path(stage.folder, "python-that-dies-once")
@@ -130,6 +144,7 @@ PLAYS = [
     Play("deploy-in-the-middle", deploy_in_the_middle),
     Play("the-command-itself", the_command_itself),
     Play("killed-while-queued", killed_while_queued),
+    Play("over-before-its-status-is-found", over_before_its_status_is_found),
     Play("absent-for-hours", absent_for_hours, replace(POLICY, old_edits=0, old_edit_retry_s=0.01)),
 ]
 
