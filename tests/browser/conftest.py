@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from browsing import ROOT, Alone, Demo, Visit, Visitor, new_visitor
+from browsing import ROOT, TOO_LATE_S, Alone, Demo, Visit, Visitor, new_visitor
 from playwright.async_api import Browser, async_playwright, expect
 
 from cluster_bot.demo.bot_process import started_bot
 from cluster_bot.demo.page import furnish
-from cluster_sandbox.discord import DiscordServer
+from cluster_sandbox.discord import DiscordServer, Policy
 
 PROGRAMS = ROOT / ".venv-programs" / "bin" / "python"
 FLAGS = [
@@ -85,7 +85,8 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def alone() -> AsyncIterator[Alone]:
-    server = DiscordServer()
+    # Only a test that advances the clock is to see an answer come too late, not a slow machine.
+    server = DiscordServer(policy=Policy(ack_s=TOO_LATE_S))
     page = furnish(server)
     async with server:
         yield Alone(server, page)

@@ -6,10 +6,9 @@ import re
 import time
 
 import pytest
-from browsing import PHONE, Alone, Visit, Visitor
+from browsing import PHONE, TOO_LATE_S, Alone, Visit, Visitor
 from playwright.async_api import expect
 
-from cluster_sandbox.discord import Policy
 from cluster_sandbox.discord.model import Json
 
 EVERY_KIND: Json = {
@@ -281,7 +280,7 @@ async def test_a_bot_that_does_not_answer(alone: Alone, visit: Visit) -> None:
     await you.begin("/ping")
     await you.page.keyboard.press("Enter")
     await you.see("Sending /ping to Cluster Bot…")
-    alone.server.clock.advance(Policy().ack_s + 1)
+    alone.server.clock.advance(TOO_LATE_S + 1)
     await you.see("The application did not respond")
     await you.message("did not respond").get_by_role("button", name="Dismiss").click()
     await expect(you.page.get_by_text("did not respond")).to_have_count(0)
@@ -296,7 +295,7 @@ async def test_a_press_that_is_not_answered(alone: Alone, visit: Visit) -> None:
     await stop.click()
     await expect(stop).to_be_disabled()
     await expect(stop).to_have_attribute("aria-busy", "true")
-    alone.server.clock.advance(Policy().ack_s + 1)
+    alone.server.clock.advance(TOO_LATE_S + 1)
     await you.see("This interaction failed")
     await expect(stop).to_be_enabled()
     await expect(you.page.get_by_role("link", name="Docs")).to_have_attribute("href", "https://example.org/")

@@ -35,7 +35,7 @@ async def try_sample(visitor: Visitor, name: str, arguments: str = "") -> None:
 
 async def test_a_first_visit(fresh_demo: Demo, visit: Visit) -> None:
     async with fresh_demo() as server:
-        you = await visit(server, "general", device_scale_factor=2)
+        you = await visit(server, "general", device_scale_factor=1.5)
         await expect(you.page.get_by_role("button", name="plot.py")).to_be_visible()
         await picture(you, "empty")
         await try_sample(you, "progress.py", "25")

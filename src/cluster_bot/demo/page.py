@@ -4,6 +4,7 @@ Called by `world`. It only furnishes the sandbox: what the page shows comes from
 """
 
 import ast
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,8 +62,8 @@ def _samples(folder: Path) -> Iterator[Sample]:
 
 
 def _says(name: str, text: str) -> str:
-    """The first sentence of what a program says about itself."""
+    """What a program says about itself, up to the first comma: a card has room for no more."""
     if name.endswith(".py"):
         text = ast.get_docstring(ast.parse(text)) or ""
     first = text.lstrip("/* \n").split("\n")[0]
-    return first.rstrip(" */")
+    return re.split(r"[,.] |[,.]$", first)[0]

@@ -43,7 +43,8 @@ net.listen(
     store.take(batch);
     if (!store.open) {
       openFromAddress();
-      composer.focus();
+      // Where there is a keyboard: on a phone the focus would cover half the page with one.
+      if (matchMedia("(hover: hover)").matches) composer.focus();
     }
     document.body.dataset.ready = "true";
   },

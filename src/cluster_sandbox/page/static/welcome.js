@@ -19,7 +19,7 @@ export function shape(place) {
 export function beginning(store) {
   const place = store.place;
   if (!place) return [];
-  const sign = h("div", { class: "sign" }, icon(shape(place)));
+  const sign = h("div", { class: place.parent_id ? "sign small" : "sign" }, icon(shape(place)));
   if (place.parent_id) return [sign, h("h2", {}, place.name), h("p", {}, "This is where the thread begins.")];
   if (place.type === KIND.FORUM) return [sign, h("h2", {}, place.name), ...forum(store)];
   return [
