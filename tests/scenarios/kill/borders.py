@@ -10,15 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cluster_bot.discord_bot.messages import STATUS_WORDS
 from cluster_sandbox.discord.faults import Fault
 from cluster_sandbox.discord.record import Request
 
-from .programs import BROAD, EDITED, LEAVES_A_FILE, SHORT, STAYS, Program
+from .programs import BROAD, LASTING, LEAVES_A_FILE, SHORT, STAYS, Program
 from .stage import Stage
 
 When = Literal["before", "after"]
 Concerns = Callable[[Stage, Request], str]
 
+_LAST_WORDS = tuple(words for status, words in STATUS_WORDS.items() if status.final)
 MESSAGES = "/channels/{channel_id}/messages"
 
 
@@ -56,7 +58,7 @@ class Border:
 
 
 def _store() -> list[Border]:
-    steps = (("wish", SHORT), ("handle", SHORT), ("running", SHORT), ("final", SHORT), ("stopping", STAYS))
+    steps = (("wish", SHORT), ("handle", SHORT), ("running", STAYS), ("final", SHORT), ("stopping", STAYS))
     saves = [Border(f"save-{step}", program, verb="save", step=step) for step, program in steps]
     places = [
         Border(f"save_place-{first}to{first + 2}", BROAD, (first, first + 1, first + 2), verb="save_place")
@@ -65,7 +67,7 @@ def _store() -> list[Border]:
     return [
         Border("admit", verb="admit"),
         *saves,
-        Border("append", BROAD, (1, 2, 3), verb="append"),
+        Border("append", LASTING, (1, 2, 3), verb="append"),
         Border("put_blob", LEAVES_A_FILE, verb="put_blob"),
         *places,
     ]
@@ -88,8 +90,9 @@ def _discord() -> list[Border]:
     edits = [
         Border(f"edit-{what}", program, nths, method="PATCH", route=MESSAGES + "/{message_id}", concerns=_edits(what))
         for what, program, nths in (
-            ("log", EDITED, (1, 2, 3)),
-            ("status", SHORT, (1, 2, 1)),
+            ("log", LASTING, (1, 2, 3)),
+            ("status", SHORT, (1, 1, 1)),
+            ("final-status", SHORT, (1, 1, 1)),
             ("anchor", SHORT, (1, 1, 1)),
         )
     ]
@@ -131,14 +134,16 @@ def _creates(part: str) -> Concerns:
 
 def _edits(what: str) -> Concerns:
     def concerns(stage: Stage, request: Request) -> str:
-        channel, body = _ids(request)[0], _body(request)
+        channel, text = _ids(request)[0], str(_body(request).get("content"))
         if channel == stage.channel:
-            kind = "anchor"
+            kinds = {"anchor"}
+        elif text.startswith("```"):
+            kinds = {"log"}
         else:
-            kind = "log" if str(body.get("content")).startswith("```") else "status"
-        if kind != what:
+            kinds = {"status", "final-status"} if text.startswith(_LAST_WORDS) else {"status"}
+        if what not in kinds:
             return ""
-        return _named(str(body["content"])) if kind == "anchor" else stage.file_of(channel)
+        return _named(text) if what == "anchor" else stage.file_of(channel)
 
     return concerns
 

@@ -3,6 +3,7 @@
 Nothing here asks the bot or its database. Every complaint is a sentence; none is acquittal.
 """
 
+import re
 from itertools import pairwise
 
 from cluster_bot.discord_bot import messages
@@ -24,7 +25,8 @@ def complaints(stage: Stage) -> list[str]:
     threads = len(stage.server.threads(parent_id=stage.channel))
     found += _unless(threads == count, f"there are {threads} threads, not {count}")
     log = stage.life.log.read_text("utf-8", "replace")
-    found += [f"in the log: {line}" for line in log.splitlines() if " ERROR " in line or "Traceback" in line]
+    # Other people's loggers complain of harmless things, such as of a SIGTERM in the first seconds.
+    found += [f"in the log: {line}" for line in log.splitlines() if re.search(r" ERROR +cluster_bot\.", line)]
     for submission in stage.submissions:
         noted = ledger.get(submission.tag, Noted())
         found += [f"{submission.tag}: {one}" for one in _of(stage, submission, noted)]

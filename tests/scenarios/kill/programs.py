@@ -55,7 +55,7 @@ class Program:
 
 SHORT = Program()
 BROAD = Program(width=440, pause_s=0.08)  # four messages
-EDITED = Program(lines=17, pause_s=0.25)  # more than four seconds, and so as many edits
+LASTING = Program(lines=30, pause_s=0.25)  # long enough for several edits, however busy the machine
 SLOW_BROAD = Program(width=440, pause_s=0.2)
 TAPERING = Program(wide=4, width=440, pause_s=0.2)  # one message full of four lines, then many lines a message
 LEAVES_A_FILE = Program(artifact=True)
