@@ -9,6 +9,7 @@ import pytest
 from browsing import PHONE, TOO_LATE_S, Alone, Visit, Visitor
 from playwright.async_api import expect
 
+from cluster_sandbox.discord.interactions import Reaction
 from cluster_sandbox.discord.model import Json
 
 EVERY_KIND: Json = {
@@ -284,6 +285,34 @@ async def test_a_bot_that_does_not_answer(alone: Alone, visit: Visit) -> None:
     await you.see("The application did not respond")
     await you.message("did not respond").get_by_role("button", name="Dismiss").click()
     await expect(you.page.get_by_text("did not respond")).to_have_count(0)
+
+
+async def test_a_bot_that_thinks_and_forgets(alone: Alone, visit: Visit) -> None:
+    register(alone, {"name": "ping", "description": "Are you there?", "type": 1})
+    you, friend = await visit(alone.server, "general"), await visit(alone.server, "general", "friend")
+    await you.begin("/ping")
+    await you.page.keyboard.press("Enter")
+    await you.see("Sending /ping to Cluster Bot…")
+    interactions, now = alone.server.service.interactions, alone.server.clock.now()
+    interactions.respond(interactions.moves[0], Reaction.DEFER_MESSAGE, {}, at=now)
+    await friend.see("Cluster Bot is thinking…")
+    await expect(you.message("you used /ping")).to_contain_text("Cluster Bot is thinking…")
+    alone.server.clock.advance(alone.server.policy.token_life_s + 1)
+    await you.see("The application did not respond")
+    await expect(you.page.get_by_text("is thinking")).to_have_count(0)
+    await expect(you.page.locator(".message")).to_have_count(1)
+
+
+async def test_a_channel_that_could_not_be_read_is_read_later(alone: Alone, visit: Visit) -> None:
+    you = await visit(alone.server, "general")
+    alone.bot_says("news", "good news")
+    await you.page.context.set_offline(True)
+    await you.open("news")
+    await expect(you.page.get_by_role("alert")).to_contain_text("The sandbox does not answer")
+    alone.page.drop_streams()
+    await expect(you.page.get_by_text("Connection lost")).to_be_visible()
+    await you.page.context.set_offline(False)
+    await you.see("good news")
 
 
 async def test_a_press_that_is_not_answered(alone: Alone, visit: Visit) -> None:

@@ -44,6 +44,8 @@ export class Timeline {
     store.on("people", () => this.refresh());
     store.on("places", (/** @type {any[]} */ changed) => this.refresh(changed.map((one) => one.id)));
     store.on("interactions", () => this.#interactions());
+    // What could not be read while the connection was lost is read when it is back.
+    store.on("connection", () => store.connected && store.open && !store.room(store.open).loaded && this.#read());
   }
 
   /** Show the channel that is open now. */
