@@ -3,11 +3,12 @@
 The wish is saved before the deed. Where a wish is found that an earlier life left behind, the message may exist: the
 channel is listed after the last message known, and a message of ours that answers the description is adopted. The
 nonce stops a duplicate too, but Discord forgets nonces after minutes, so it only covers the library's own retries
-and requests still under way when the bot died. A deduplicated create returns the old text, and has the old button:
-compare, then edit both.
+and requests still under way when the bot died. Either way the message may have the text of an earlier moment, and
+Discord may take no edit of it any more: the caller compares, and decides what that means.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import discord
@@ -15,6 +16,18 @@ import discord
 from cluster_bot.discord_bot.feed_state import FeedMemory
 
 NOBODY = discord.AllowedMentions.none()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A message that exists, and the text it has."""
+
+    id: int
+    text: str
+
+    def says(self, text: str) -> bool:
+        """Whether that is its text, but for the space around it, which Discord takes off."""
+        return self.text.strip() == text.strip()
 
 
 class Once:
@@ -35,8 +48,8 @@ class Once:
         ours: Callable[[str], bool],
         view: discord.ui.View | None = None,
         files: Sequence[discord.File] = (),
-    ) -> int:
-        """The id of the message `what` in `channel`, made now or found among the messages after id `after`.
+    ) -> Made:
+        """The message `what` in `channel`, made now or found among the messages after id `after`.
 
         `ours` tells by the text whether one of our messages there can be it. The caller saves the id together with
         `pending=None`.
@@ -47,9 +60,7 @@ class Once:
         if self._memory.state.pending == what:
             found = await self._find(channel, after, ours)
             if found is not None:
-                if found.content.strip() != content.strip():
-                    await found.edit(content=content, view=view, allowed_mentions=NOBODY)
-                return found.id
+                return Made(found.id, found.content)
         else:
             await self._memory.update(pending=what)
         options: dict[str, Any] = {"view": view} if view is not None else {}
@@ -59,9 +70,7 @@ class Once:
         message: discord.Message = await channel.send(
             content, nonce=nonce, allowed_mentions=NOBODY, suppress_embeds=True, **options
         )
-        if message.content.strip() != content.strip():
-            await message.edit(content=content, view=view, allowed_mentions=NOBODY)
-        return message.id
+        return Made(message.id, message.content)
 
     async def _find(
         self, channel: discord.PartialMessageable, after: int, ours: Callable[[str], bool]

@@ -19,7 +19,7 @@ from discord.http import Route
 from cluster_bot.discord_bot import chunks, messages
 from cluster_bot.discord_bot.buttons import cancel_view
 from cluster_bot.discord_bot.feed_state import FeedMemory, FeedState
-from cluster_bot.discord_bot.once import NOBODY, Once
+from cluster_bot.discord_bot.once import NOBODY, Made, Once
 from cluster_bot.discord_bot.origin import DiscordOrigin
 from cluster_bot.runs.ports import Attachment, FeedGoneError, Gap, Memory
 from cluster_bot.runs.run import Run
@@ -91,7 +91,8 @@ class ThreadFeed:
             after=self._origin.interaction,
             ours=lambda text: text.startswith(messages.marker(run)),
         )
-        await self._memory.update(anchor=anchor, newest=anchor, pending=None)
+        # An older text is brought up to date at the end, as every anchor's.
+        await self._memory.update(anchor=anchor.id, newest=anchor.id, pending=None)
 
     async def _make_room(self, run: Run) -> None:
         anchor = self._state.anchor or 0
@@ -127,8 +128,9 @@ class ThreadFeed:
         if not self._state.here:
             # Before it is remembered that the room is complete, so that a kill in between does not leave the owner out.
             await self._invite(run)
-        await self._memory.update(status=status, newest=status, pending=None)
-        self._shown_status = text
+        await self._memory.update(status=status.id, newest=status.id, pending=None)
+        # Where that is an older text, `show` changes it, and the button with it.
+        self._shown_status = text if status.says(text) else status.text
 
     async def _invite(self, run: Run) -> None:
         """Put the thread into the owner's list; a member who left, or a missing permission, is no reason to stop."""
@@ -198,26 +200,32 @@ class ThreadFeed:
         """Create the newest log message, or bring it up to date; False where that one is left and the next begun."""
         if not body or body == self._shown_body:
             return True
-        if self._state.message is None:
+        message = self._state.message
+        if message is None:
             await self._budget.turn(Priority.FIRST if self._state.part == 1 else Priority.TAIL)
             with _gone():
-                message = await self._create(f"log{self._state.part}", run, body)
+                made = await self._create(f"log{self._state.part}", run, body)
+            message = made.id
             await self._memory.update(message=message, newest=message, pending=None)
+            self._shown_body = body if made.says(body) else made.text
+        return self._shown_body == body or await self._rewrite(message, body)
+
+    async def _rewrite(self, message_id: int, body: str) -> bool:
+        """Bring the newest log message up to date; False where that can't be and the next one is begun."""
+        await self._budget.turn(Priority.TAIL)
+        try:
+            there = await self._edit(message_id, content=body)
+        except discord.HTTPException as error:
+            if not _refuses_edits(error):
+                raise
+            shown_body = (await self._room().fetch_message(message_id)).content
+            if shown_body.strip() != body.strip():
+                await self._go_on_below(shown_body)
+                return False
         else:
-            await self._budget.turn(Priority.TAIL)
-            try:
-                there = await self._edit(self._state.message, content=body)
-            except discord.HTTPException as error:
-                if not _refuses_edits(error):
-                    raise
-                shown_body = (await self._room().fetch_message(self._state.message)).content
-                if shown_body.strip() != body.strip():
-                    await self._go_on_below(shown_body)
-                    return False
-            else:
-                if not there:
-                    await self._go_on_below(self._shown_body or "")
-                    return False
+            if not there:
+                await self._go_on_below(self._shown_body or "")
+                return False
         self._shown_body = body
         return True
 
@@ -254,7 +262,7 @@ class ThreadFeed:
             attached = [discord.File(io.BytesIO(file.content), filename=file.name) for file in files[:FILES_A_MESSAGE]]
             with _gone():
                 verdict = await self._create("verdict", run, text, files=attached)
-            await self._memory.update(verdict=verdict, newest=verdict, pending=None)
+            await self._memory.update(verdict=verdict.id, newest=verdict.id, pending=None)
         await self.show(run)
         await self._budget.turn(Priority.STATUS)
         try:
@@ -285,7 +293,7 @@ class ThreadFeed:
         *,
         view: discord.ui.View | None = None,
         files: Sequence[discord.File] = (),
-    ) -> int:
+    ) -> Made:
         """A message in the room. In a thread of our own, any message of ours after the last one known is the one."""
         label = text.partition("\n")[0]
 
