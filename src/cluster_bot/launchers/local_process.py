@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from cluster_bot.launchers.spool_folder import Life, SpoolFolder, SpoolReader, run_of
+from cluster_bot.launchers.spool_folder import Life, SpoolFolder, SpoolReader, attempts_below, run_of
 from cluster_bot.runs.ports import GpuOffer, LaunchRefusedError, Unknowable
 from cluster_bot.runs.run import Handle, Observation, Run, Sighting
 from cluster_runner import wire
@@ -144,6 +144,10 @@ class LocalProcess:
             self._ended.discard(name)
         else:
             _log.warning("a local run's folder stays: its runner lives", extra={"run": run.id})
+
+    async def left(self) -> Collection[tuple[str, int]]:
+        """Run and attempt of every folder."""
+        return await asyncio.to_thread(attempts_below, self._root)
 
     def _folder(self, name: str) -> SpoolFolder:
         return SpoolFolder(self._root / name)

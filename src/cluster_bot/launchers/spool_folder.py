@@ -47,6 +47,12 @@ def run_of(name: str) -> str | None:
     return match[1] if match else None
 
 
+def attempts_below(root: Path) -> list[tuple[str, int]]:
+    """Run and attempt of every spool in `root`."""
+    names = (entry.name for entry in os.scandir(root))
+    return [(match[1], int(match[2])) for name in names if (match := _FOLDER_NAME.fullmatch(name))]
+
+
 class SpoolFolder:
     """One attempt's folder, which need not exist. Every method may raise OSError where the disk says no."""
 

@@ -102,6 +102,14 @@ class SpoolSource(Protocol):
         """The run is over and its events are safe in the store: the spool may go."""
 
 
+@runtime_checkable
+class SpoolKeeper(Protocol):
+    """A launcher that can tell which spools nobody has discarded: a bot may die between a run's end and that."""
+
+    async def left(self) -> Collection[tuple[str, int]]:
+        """Run and attempt of every spool that is still there, those in use included."""
+
+
 # --- store ------------------------------------------------------------------------------------------------------
 
 
@@ -194,10 +202,11 @@ class FeedGoneError(ClusterBotError):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file the program left, to be shown at the end."""
+    """A file the program left, to be shown at the end; `content` is None where it was left behind, for `why`."""
 
     name: str
-    content: bytes
+    content: bytes | None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

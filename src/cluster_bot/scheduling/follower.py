@@ -9,11 +9,12 @@ The order is what keeps the promise of one execution: the wish ("attempt n launc
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cluster_bot.errors import ClusterBotError, StaleRunError
+from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.advance import (
     Happening,
@@ -26,7 +27,7 @@ from cluster_bot.runs.advance import (
     Tick,
     advance,
 )
-from cluster_bot.runs.ports import Hints, Launcher, LaunchRefusedError, SpoolSource, Store, Unknowable
+from cluster_bot.runs.ports import Hints, Launcher, LaunchRefusedError, SpoolKeeper, SpoolSource, Store, Unknowable
 from cluster_bot.runs.rules import Rules
 from cluster_bot.runs.run import Handle, Machine, Observation, Run, Status
 from cluster_bot.scheduling.workers import Bell, Workers
@@ -93,6 +94,7 @@ class Follower:
             self._wishes.listen(self._workers.wake)
             if self._spool is not None:
                 self._spool.on_news(self._workers.ring)
+            group.create_task(self._tidy(), name=f"tidy-{self._launcher.name}")
             while True:
                 await self._look_at_all()
                 await self._poll_bell.wait(self._pace.poll_s)
@@ -124,6 +126,20 @@ class Follower:
             # A launcher promises not to raise; one that does is treated as an outage, never as "gone".
             log.exception("poll failed", extra={"action": "poll_failed", "launcher": self._launcher.name})
             return {}
+
+    async def _tidy(self) -> None:
+        """Discard what a life that ended between a run's last save and its discard left behind."""
+        if self._spool is None or not isinstance(self._launcher, SpoolKeeper):
+            return
+        try:
+            for run_id, attempt in await self._launcher.left():
+                with contextlib.suppress(UnknownRunError):
+                    run = await self._store.load(run_id)
+                    if run.status.final or attempt < run.attempt:
+                        await self._spool.discard(replace(run, attempt=attempt))
+        except Exception:
+            # Not worth the follower: the next start tries again.
+            log.exception("tidying failed", extra={"action": "tidy_failed", "launcher": self._launcher.name})
 
     # --- one run ------------------------------------------------------------------------------------------------
 
@@ -265,8 +281,12 @@ class Follower:
         if known.stop_asked_at is not None and now - known.stop_asked_at < self._pace.stop_again_s:
             return
         known.stop_asked_at = now
-        async with asyncio.timeout(self._pace.answer_s):
-            await self._launcher.stop(handle)
+        try:
+            async with asyncio.timeout(self._pace.answer_s):
+                await self._launcher.stop(handle)
+        except Exception:
+            # It is wished again; meanwhile what the run says is heard.
+            log.exception("stop failed", extra={"action": "stop_failed", "launcher": self._launcher.name})
 
     async def _let_go(self, run: Run) -> None:
         if self._spool is not None and run.attempt > 0:
