@@ -58,7 +58,7 @@ class Border:
 
 
 def _store() -> list[Border]:
-    steps = (("wish", SHORT), ("handle", SHORT), ("running", STAYS), ("final", SHORT), ("stopping", STAYS))
+    steps = (("wish", SHORT), ("handle", SHORT), ("running", LASTING), ("final", SHORT), ("stopping", STAYS))
     saves = [Border(f"save-{step}", program, verb="save", step=step) for step, program in steps]
     places = [
         Border(f"save_place-{first}to{first + 2}", BROAD, (first, first + 1, first + 2), verb="save_place")

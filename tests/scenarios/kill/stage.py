@@ -281,6 +281,10 @@ class Stage:
             submission.runner_killed = True
             os.kill(pid, signal.SIGKILL)
 
+    def spools(self) -> list[Path]:
+        """The folders of attempts that are still there."""
+        return sorted((self.folder / "data" / "local").glob("*-*"))
+
     async def runner_ends(self, submission: Submission) -> None:
         """Wait until no runner of the submission lives; the bot need not live either."""
         for pid in self._runners(submission):

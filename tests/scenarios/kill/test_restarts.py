@@ -17,6 +17,8 @@ from .conftest import Play, Theatre
 from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, TAPERING
 from .stage import OVER_AN_HOUR_S, OVER_NONCES_S, OVER_TOKENS_S, POLICY, Stage
 
+NO_OLD_EDITS = replace(POLICY, old_edits=0, old_edit_retry_s=0.01)
+
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
@@ -34,14 +36,20 @@ async def deploy_in_the_middle(stage: Stage) -> None:
 
 async def start_idly(stage: Stage) -> None:
     """Start when all is over: the answer to /ping is all there is to see."""
-    seen = len(stage.server.events)
+    before = _standing(stage)
     await stage.start()
     await stage.up_again()
     asked = await stage.member.command("ping", channel_id=stage.channel)
     await asked.answered(30)
     await stage.deploy()
-    said = [event.content for event in stage.server.events[seen:]]
-    assert len(said) == 1 and said[0].startswith(messages.PONG.partition(" {")[0]), said
+    assert asked.content.startswith(messages.PONG.partition(" {")[0]), asked.content
+    assert _standing(stage) == before
+
+
+def _standing(stage: Stage) -> dict[int, str]:
+    """What all members see, by message."""
+    threads = [one.id for one in stage.server.threads(parent_id=stage.channel)]
+    return {one.id: one.content for room in (stage.channel, *threads) for one in stage.server.messages(room)}
 
 
 async def the_command_itself(stage: Stage) -> None:
@@ -81,6 +89,17 @@ async def absent_for_hours(stage: Stage) -> None:
     await stage.end_well()
 
 
+async def absent_with_a_line_unremembered(stage: Stage) -> None:
+    """The first line was shown and the bot died before it knew; when it is back, no edit is taken any more."""
+    for number, program in enumerate((SLOW_BROAD, TAPERING), 1):
+        await BORDERS["create-log1"].arm(stage, "after", f"run{number}.py", 0)
+        await stage.up_again()
+        submission = await stage.submit(f"run{number}", program)
+        await stage.death(downtime_s=OVER_AN_HOUR_S)
+        await stage.runner_ends(submission)
+    await stage.end_well()
+
+
 async def over_before_its_status_is_found(stage: Stage) -> None:
     """The status message is made and not remembered, and found again only when the run is over: no button stays."""
     await BORDERS["create-status"].arm(stage, "after", "run1.py", 0)
@@ -92,6 +111,18 @@ async def over_before_its_status_is_found(stage: Stage) -> None:
     await stage.death(downtime_s=OVER_NONCES_S)
     looks_long.times = 0
     await stage.end_well()
+
+
+async def spool_left_behind(stage: Stage) -> None:
+    """The bot dies when a run is over and its spool is still there; the next life knows no such run, and tidies up."""
+    for when in ("before", "after"):
+        await stage.start({"verb": "discard", "step": None, "when": when, "nth": 1, "victim": "run1.py"})
+        if when == "before":
+            await stage.up_again()
+            await stage.submit("run1", LEAVES_A_FILE)
+        await stage.death()
+    await stage.end_well()
+    assert stage.spools() == []
 
 
 def dies_once(stage: Stage) -> str:
@@ -145,7 +176,9 @@ PLAYS = [
     Play("the-command-itself", the_command_itself),
     Play("killed-while-queued", killed_while_queued),
     Play("over-before-its-status-is-found", over_before_its_status_is_found),
-    Play("absent-for-hours", absent_for_hours, replace(POLICY, old_edits=0, old_edit_retry_s=0.01)),
+    Play("spool-left-behind", spool_left_behind),
+    Play("absent-for-hours", absent_for_hours, NO_OLD_EDITS),
+    Play("absent-with-a-line-unremembered", absent_with_a_line_unremembered, NO_OLD_EDITS),
 ]
 
 
