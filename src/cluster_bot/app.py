@@ -134,6 +134,9 @@ class _DataFolder:
     def __enter__(self) -> None:
         try:
             self._path.mkdir(parents=True, exist_ok=True)
+            for kept in self._path.glob("cluster-bot.sqlite3*"):
+                # What was made under another umask: programs of other users could read it.
+                kept.chmod(0o600)
             self._lock = (self._path / "bot.lock").open("w")
         except OSError as error:
             raise StartupError(

@@ -6,6 +6,7 @@ Called by the command line only. Each check is independent: a failing one hides 
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +22,9 @@ async def check_all(*, debug: bool) -> bool:
     """Print the result of every check; whether all that matter are good."""
     console = Console(highlight=False)
     settings = Settings.read()
+    env_file = Path(".env")
+    if env_file.exists() and env_file.stat().st_mode & 0o077:
+        console.print("[yellow]![/] .env can be read by other users, and it holds the token; chmod 600 .env")
     checks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
         ("Database", lambda: _database(settings)),
         ("Discord", lambda: _discord(settings, debug=debug)),
@@ -30,7 +34,7 @@ async def check_all(*, debug: bool) -> bool:
     for name, check in checks:
         try:
             console.print(f"[green]✓[/] {name}: {escape(await check())}")
-        except StartupError as error:
+        except (StartupError, OSError) as error:
             good = False
             console.print(f"[red]✗[/] {name}: {escape(str(error))}")
     return good

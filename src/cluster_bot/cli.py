@@ -30,8 +30,7 @@ def up(debug: Debug = False) -> None:
     """Run the bot until SIGTERM or Ctrl+C; runs under way go on and are found again."""
     from cluster_bot.app import serve
 
-    # Files are the bot's alone; folders may be passed through by programs, which are other users, to their own.
-    os.umask(0o066)
+    _keep_files_private()
     settings = Settings.read()
     secrets = [one.get_secret_value() for one in (settings.discord_token, settings.discord_debug_token) if one]
     set_up_logging(settings.log_level, secrets)
@@ -43,6 +42,7 @@ def check(debug: Debug = False) -> None:
     """Try every setting for real, and say what to do about each that does not work."""
     from cluster_bot.check import check_all
 
+    _keep_files_private()
     raise typer.Exit(0 if asyncio.run(check_all(debug=debug)) else 1)
 
 
@@ -67,6 +67,11 @@ def demo(
 
     options = DemoOptions(once, launcher, arguments, time_limit, as_json, save, programs_python)
     raise typer.Exit(asyncio.run(run_demo(options)))
+
+
+def _keep_files_private() -> None:
+    """Files are the bot's alone; folders may be passed through by programs, which are other users, to their own."""
+    os.umask(0o066)
 
 
 def _run_until_told(work: Coroutine[Any, Any, None]) -> None:

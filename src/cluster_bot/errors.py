@@ -26,5 +26,9 @@ class StaleRunError(ClusterBotError):
     """A save was refused because somebody else moved the run first: load it again."""
 
 
+class UnreadableRunError(ClusterBotError):
+    """What is stored of a run is no run to this version of the program; the text quotes nothing that was stored."""
+
+
 class UnknownRunError(ClusterBotError):
     """No run has this id."""

@@ -41,5 +41,5 @@ def set_up_logging(level: str, secrets: Collection[str] = ()) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("discord", "aiosqlite", "alembic", "sqlalchemy"):
+    for name in ("discord", "alembic", "sqlalchemy"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

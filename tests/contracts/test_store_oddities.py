@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import update
 from stores import NOW, WIDE, admitted, launched, log, submission
 
-from cluster_bot.errors import UnknownRunError, UserError
+from cluster_bot.errors import UnknownRunError, UnreadableRunError, UserError
 from cluster_bot.runs.ports import Place
 from cluster_bot.runs.rules import Limits
 from cluster_bot.runs.run import Run
-from cluster_bot.store import SqlStore, UnreadableRunError
+from cluster_bot.store import SqlStore
 from cluster_bot.store.dialects import dialect_of
 from cluster_bot.store.tables import runs as run_rows
 from cluster_bot.store.tables import specs as spec_rows

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import discord
 
 from cluster_bot.discord_bot.messages import CANNOT_WRITE_HERE
+from cluster_bot.discord_bot.origin import DiscordOrigin
 from cluster_bot.errors import UserError
 from cluster_bot.runs.refusals import Refusal, refuse
-from cluster_bot.runs.run import Member
+from cluster_bot.runs.run import Member, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ class Access:
 def is_admin(interaction: discord.Interaction) -> bool:
     """Whether this member may manage the server, as Discord itself says with the interaction."""
     return interaction.permissions.manage_guild
+
+
+def rules_over(interaction: discord.Interaction, run: Run) -> bool:
+    """Whether this member is an admin of the server in which the run was asked for; elsewhere they are nobody."""
+    asked_in = DiscordOrigin.of(run.origin).guild
+    return is_admin(interaction) and asked_in is not None and asked_in == interaction.guild_id
 
 
 def member_of(interaction: discord.Interaction) -> Member:

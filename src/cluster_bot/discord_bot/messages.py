@@ -5,11 +5,11 @@ what a user or a machine controls is cut and defused before it goes in.
 """
 
 import re
+from collections.abc import Sequence
 
-from cluster_bot.runs.ports import Gap
+from cluster_bot.runs.ports import Attachment, Gap
 from cluster_bot.runs.run import Reason, Run, Status
 
-NAME = "Cluster Bot"
 STAGING_NAME = "Cluster Bot (Staging)"
 
 STATUS_WORDS: dict[Status, str] = {
@@ -55,6 +55,9 @@ CANNOT_WRITE_HERE = (
 UNSEEN = "Run #{number} can't be shown here any more; it goes on unseen, and `/cancel` stops it."
 OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
 CANCEL_BUTTON = "Cancel"
+NO_ROOM = "one message carries ten files and 24 MiB"
+REFUSED_FILE = "Discord refused it here; I may lack *Attach Files*"
+LEFT_OUT_SHOWN = 5
 HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log comes as a file at the end."
 
 _MARKDOWN = re.compile(r"([\\*_~`|>#\[\]()<@:])")
@@ -127,6 +130,20 @@ def verdict(run: Run, *, last_error: str) -> str:
         lines.append(f"> {code(last_error, 300)}")
     lines.append("-# " + " · ".join(_figures(run)))
     return "\n".join(lines)
+
+
+def left_out(files: Sequence[Attachment]) -> str:
+    """A line for the files that are not attached, each with its reason; "" where there is none."""
+    if not files:
+        return ""
+    named = [f"{code(file.name, 60)} ({plain(file.why or 'it is gone', 80)})" for file in files[:LEFT_OUT_SHOWN]]
+    more = f" and {len(files) - LEFT_OUT_SHOWN} more" if len(files) > LEFT_OUT_SHOWN else ""
+    return f"\n-# Not attached: {', '.join(named)}{more}"
+
+
+def is_anchor(text: str) -> bool:
+    """Whether a message begins as anybody's anchor does."""
+    return re.match(r"\*\*Run #\d+\*\*", text) is not None
 
 
 def reason(run: Run) -> str:

@@ -10,7 +10,8 @@ The output fills `HEAD_PARTS` messages; after that one more message shows the ne
 import io
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Final
 
 import discord
@@ -28,7 +29,9 @@ from cluster_bot.scheduling.budget import Budget, Priority
 HEAD_PARTS = 6
 TAIL_LINES = 200
 ARCHIVE_AFTER_MIN: Final = 1440
-FILES_A_MESSAGE = 10
+# Discord takes ten files and 25 MiB a request; the rest of that is for what stands around them.
+FILES_A_MESSAGE, FILES_BYTES = 10, 24 * 2**20
+FILES_REFUSED = (403, 413)
 
 UNKNOWN_MESSAGE, THREAD_EXISTS = 10008, 160004
 THREAD_ARCHIVED = 50083
@@ -229,6 +232,13 @@ class ThreadFeed:
         self._shown_body = body
         return True
 
+    async def _text_of(self, message_id: int) -> str:
+        """What a message in the room says; what this life last made it say where it can't be read."""
+        try:
+            return (await self._room().fetch_message(message_id)).content
+        except (discord.NotFound, discord.Forbidden):
+            return self._shown_body or ""
+
     async def _go_on_below(self, shown_body: str) -> None:
         """Leave the newest log message as it is, and begin the next with what that one does not show."""
         shown = 0 if self._in_tail else chunks.shown_count(tuple(self._lines), shown_body)
@@ -258,10 +268,15 @@ class ThreadFeed:
         """The verdict with the files, then the status without its button, then the anchor for those in the channel."""
         if self._state.verdict is None:
             await self._budget.turn(Priority.VERDICT)
-            text = self._marked(run, "verdict", messages.verdict(run, last_error=last_error))
-            attached = [discord.File(io.BytesIO(file.content), filename=file.name) for file in files[:FILES_A_MESSAGE]]
-            with _gone():
-                verdict = await self._create("verdict", run, text, files=attached)
+            fitting, left_out = fitting_files(files)
+            try:
+                verdict = await self._give_verdict(run, fitting, left_out, last_error)
+            except discord.HTTPException as error:
+                if not fitting or error.status not in FILES_REFUSED:
+                    raise
+                # The verdict matters more than its files: a right may be missing, or this server takes smaller ones.
+                refused = [replace(file, content=None, why=messages.REFUSED_FILE) for file in fitting]
+                verdict = await self._give_verdict(run, (), [*refused, *left_out], last_error)
             await self._memory.update(verdict=verdict.id, newest=verdict.id, pending=None)
         await self.show(run)
         await self._budget.turn(Priority.STATUS)
@@ -273,6 +288,14 @@ class ThreadFeed:
             if error.status >= 500:
                 raise
         await self._memory.shown(run.version, closed=True)
+
+    async def _give_verdict(
+        self, run: Run, files: Sequence[Attachment], left_out: Sequence[Attachment], last_error: str
+    ) -> Made:
+        text = messages.verdict(run, last_error=last_error) + messages.left_out(left_out)
+        attached = [discord.File(io.BytesIO(file.content or b""), filename=file.name) for file in files]
+        with nullcontext() if files else _gone():
+            return await self._create("verdict", run, self._marked(run, "verdict", text), files=attached)
 
     # --- small parts --------------------------------------------------------------------------------------------
 
@@ -298,7 +321,10 @@ class ThreadFeed:
         label = text.partition("\n")[0]
 
         def ours(found: str) -> bool:
-            return found.startswith(label) if self._state.here else not messages.is_part(found)
+            if self._state.here:
+                return found.startswith(label)
+            # A command given in this thread makes another run's messages here: parts, and an anchor.
+            return not messages.is_part(found) and not messages.is_anchor(found)
 
         try:
             return await self._once.create(
@@ -322,6 +348,22 @@ class ThreadFeed:
         except _MessageGoneError:
             return False
         return True
+
+
+def fitting_files(files: Sequence[Attachment]) -> tuple[list[Attachment], list[Attachment]]:
+    """The files one message can carry, and those it leaves out, each with its reason."""
+    fitting: list[Attachment] = []
+    left_out: list[Attachment] = []
+    room = FILES_BYTES
+    for file in files:
+        if file.content is None:
+            left_out.append(file)
+        elif len(fitting) == FILES_A_MESSAGE or len(file.content) > room:
+            left_out.append(replace(file, content=None, why=messages.NO_ROOM))
+        else:
+            fitting.append(file)
+            room -= len(file.content)
+    return fitting, left_out
 
 
 def _refuses_edits(error: discord.HTTPException) -> bool:

@@ -29,7 +29,6 @@ class Refusal(StrEnum):
     NOT_ALLOWED_YOU = "not_allowed_you"
     ADMINS_ONLY = "admins_only"
     DOWNLOAD_FAILED = "download_failed"
-    STARTING_UP = "starting_up"
 
 
 SENTENCES: dict[Refusal, str] = {
@@ -39,18 +38,17 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.BAD_NAME: "That file name can't be used; rename the file to letters, digits, dots, dashes and underscores.",
     Refusal.UNKNOWN_LANGUAGE: "I can't tell what `{name}` is; its name must end in {extensions}.",
     Refusal.TIME_LIMIT: "A time limit must be between 1 and {limit} seconds; choose one in that range.",
-    Refusal.BAD_ARGUMENTS: "Those arguments can't be read ({problem}); quote them as you would in a shell.",
+    Refusal.BAD_ARGUMENTS: "Those arguments can't be used ({problem}); give fewer, and quote them as in a shell.",
     Refusal.UNKNOWN_LAUNCHER: "`/run {launcher}` is not switched on here; ask an admin, or choose another launcher.",
     Refusal.TOO_MANY_LIVE_RUNS: "You have {live} runs under way and may have {limit}; wait for one or `/cancel` it.",
     Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
     Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
-    Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin can cancel it.",
+    Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin here can cancel it.",
     Refusal.ALREADY_OVER: "Run #{number} is already over, so there is nothing to cancel.",
     Refusal.NOT_ALLOWED_HERE: "This bot does not run programs in this server; ask its admins to allow it.",
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
     Refusal.DOWNLOAD_FAILED: "Discord did not hand over `{name}`; attach it again.",
-    Refusal.STARTING_UP: "The bot is just starting; try again in a few seconds.",
 }
 
 

@@ -1,8 +1,8 @@
 """From a program's raw output to lines that are safe to show anywhere.
 
-Called by the relay, one `Lines` a feed. Pure: the same events give the same lines, whatever way they were cut into
-events, so that a restarted relay arrives at what its predecessor showed. Escape sequences, control characters and
-marks that reorder text are taken out; a carriage return starts the line over, as a terminal would show it.
+Called by the relay, one `Lines` a feed. Pure: the same events give the same lines, so that a restarted relay arrives
+at what its predecessor showed. Escape sequences, control characters and marks that reorder text are taken out; a
+carriage return starts the line over, as a terminal would show it.
 """
 
 import re
@@ -44,7 +44,10 @@ class Lines:
         *complete, rest = (self._open.pop(stream, "") + _clean(text)).split("\n")
         lines: list[str] = []
         for line in complete:
-            lines += _pieces(_overwritten(line))
+            if len(line) <= LONGEST_LINE and "\r" not in line:
+                lines.append(line)
+            else:
+                lines += _pieces(_overwritten(line))
         *cut, rest = _pieces_of_open(rest)
         lines += cut
         if rest:

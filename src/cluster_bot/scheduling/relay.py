@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from cluster_bot.errors import UnreadableRunError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Attachment, FeedGoneError, Gap, Hints, Memory, Place, RunFeed, Store
 from cluster_bot.runs.run import Run
@@ -21,7 +22,8 @@ from cluster_runner.wire import Event
 log = get_logger(__name__)
 
 SHOWN_KINDS = ("log", "gap")
-EVENTS_A_READ = 500
+# Few, because an event of nothing but line ends is 8,192 lines, and the loop breathes between two reads.
+EVENTS_A_READ = 16
 
 FeedMaker = Callable[[Run, Memory], RunFeed]
 
@@ -64,6 +66,7 @@ class Relay:
         self._pace_s = pace_s
         self._look_again_s = look_again_s
         self._workers = Workers("relay", self._work)
+        self._unreadable: set[str] = set()
 
     async def run(self) -> None:
         """Relay until cancelled."""
@@ -78,7 +81,8 @@ class Relay:
     async def _look_at_all(self) -> None:
         try:
             for run_id in await self._store.open_feeds():
-                self._workers.wake(run_id)
+                if run_id not in self._unreadable:
+                    self._workers.wake(run_id)
         except Exception:
             # The border of the loop, as in the follower.
             log.exception("look failed", extra={"action": "look_failed", "launcher": "relay"})
@@ -88,7 +92,13 @@ class Relay:
         if place.closed:
             return
         memory = StoredMemory(self._store, run_id, place)
-        feed = self._make_feed(await self._store.load(run_id), memory)
+        try:
+            run = await self._store.load(run_id)
+        except UnreadableRunError as error:
+            log.error("run left alone: %s", error, extra={"action": "run_unreadable", "run": run_id})
+            self._unreadable.add(run_id)
+            return
+        feed = self._make_feed(run, memory)
         try:
             await _Service(self._store, feed, run_id, bell, self._pace_s).serve()
         except FeedGoneError as gone:
@@ -170,8 +180,7 @@ class _Service:
         files = []
         for event in await self._store.events(run.id, run.attempt, 0, kinds=("artifact",)) if run.attempt else []:
             content = await self._store.blob(run.id, artifact_blob(event))
-            if content is not None:
-                files.append(Attachment(str(event.body["name"]), content))
+            files.append(Attachment(str(event.body["name"]), content, str(event.body.get("detail") or "")))
         return files
 
     async def _whole_log(self, run: Run) -> Attachment:

@@ -18,6 +18,10 @@ from cluster_bot.runs.run import Member, Reason, Run
 log = get_logger(__name__)
 
 
+def _nobody(run: Run) -> bool:
+    return False
+
+
 class Scheduler:
     """The face of the house for front ends. Raises UserError for whatever a member can mend."""
 
@@ -56,12 +60,15 @@ class Scheduler:
         self._hint(run)
         return run
 
-    async def cancel(self, number: int, by: Member, *, admin: bool) -> Run:
-        """Wish run #number to end; returns it as it then stands. Only its owner and admins may."""
+    async def cancel(self, number: int, by: Member, *, rules_over: Callable[[Run], bool] = _nobody) -> Run:
+        """Wish run #number to end; returns it as it then stands.
+
+        Only its owner may, and who rules over it: the front end knows its admins and how far their word goes.
+        """
         run = await self._store.by_number(number)
         if run is None:
             raise refuse(Refusal.UNKNOWN_RUN, number=number)
-        if run.owner.id != by.id and not admin:
+        if run.owner.id != by.id and not rules_over(run):
             raise refuse(Refusal.NOT_YOURS, number=number)
         reason = Reason.CANCELLED_BY_USER if run.owner.id == by.id else Reason.CANCELLED_BY_ADMIN
         while True:
@@ -84,10 +91,9 @@ class Scheduler:
         for hints in self._hints:
             hints.give(run.id)
 
-    async def live_runs(self, member: Member | None) -> list[Run]:
-        """Unfinished runs, newest first: a member's, or everybody's where `member` is None."""
-        runs = await self._store.unfinished()
-        return [run for run in reversed(runs) if member is None or run.owner.id == member.id]
+    async def live_runs(self) -> list[Run]:
+        """Everybody's unfinished runs, newest first."""
+        return (await self._store.unfinished())[::-1]
 
     async def offers(self) -> dict[str, Sequence[GpuOffer]]:
         """What each launcher has on offer now."""

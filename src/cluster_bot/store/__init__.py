@@ -1,6 +1,5 @@
 """The truth: runs, their events, feeds' places and blobs, in one database."""
 
-from cluster_bot.store.codec import UnreadableRunError
 from cluster_bot.store.sql_store import BlobTooLargeError, SqlStore
 
-__all__ = ["BlobTooLargeError", "SqlStore", "UnreadableRunError"]
+__all__ = ["BlobTooLargeError", "SqlStore"]

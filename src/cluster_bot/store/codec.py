@@ -2,7 +2,7 @@
 
 Used by `sql_store`. A column stands for what the database must find, count or guard; everything else of an object is
 one JSON document, so that a new field with a default needs no migration. What is read was written here: a row that
-cannot be understood is our failure and raises, it is never skipped.
+cannot be understood is our failure and raises; who lists runs may leave it out.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from cluster_bot.errors import ClusterBotError
+from cluster_bot.errors import ClusterBotError, UnreadableRunError
 from cluster_bot.runs.ports import Place
 from cluster_bot.runs.run import Run
 from cluster_runner.wire import Event
@@ -21,10 +21,6 @@ from cluster_runner.wire import Event
 _APART = ("id", "number", "status", "attempt", "version", "created_at", "finished_at", "spec")
 
 _RUN = TypeAdapter(Run)
-
-
-class UnreadableRunError(ClusterBotError):
-    """What is stored of a run is no run to this version of the program; the text quotes nothing that was stored."""
 
 
 def run_values(run: Run) -> dict[str, Any]:

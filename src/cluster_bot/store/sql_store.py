@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, update
 
-from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError
+from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError, UnreadableRunError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Admission, Place, Submission
 from cluster_bot.runs.rules import Limits
@@ -226,7 +226,7 @@ class SqlStore:
         for row in await self._reader.rows(query):
             try:
                 found.append(codec.run_of(row, row["spec"]))
-            except codec.UnreadableRunError as error:
+            except UnreadableRunError as error:
                 if row["id"] not in self._unreadable:
                     self._unreadable.add(row["id"])
                     log.error("left alone: %s", error, extra={"action": "run_unreadable", "run": row["id"]})

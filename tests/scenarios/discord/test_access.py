@@ -165,3 +165,18 @@ async def test_a_run_outlives_the_bot(town: Town) -> None:
     async with town.bot():
         assert await town.verdict(place) is Status.SUCCEEDED
         assert town.lines(place) == ["before", "after"]
+
+
+async def test_an_admins_word_ends_at_the_border_of_their_server(town: Town) -> None:
+    """Who invites the bot to a server of their own rules over nobody else's runs."""
+    elsewhere = town.server.add_guild("Elsewhere")
+    channel = town.server.add_channel("general", guild_id=elsewhere)
+    chief = town.server.member("chief", administrator=True)
+    async with town.bot(discord_guilds=frozenset({elsewhere, town.server.guild_id})):
+        held, go = await town.hold(channel=channel)
+        refused = await chief.command("cancel", channel_id=town.general, options={"run": held.number})
+        assert "belongs to somebody else" in (await refused.answered()).content
+        choices = await chief.autocomplete("cancel", channel_id=town.general, focused="run")
+        assert choices == []
+        go()
+        assert await town.verdict(held) is Status.SUCCEEDED

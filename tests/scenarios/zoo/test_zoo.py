@@ -35,7 +35,7 @@ async def test_a_slow_start_can_be_cancelled_and_is_stopped_when_it_comes(tmp_pa
     async with keep(tmp_path, slow) as keeper:
         run = await keeper.submit()
         await slow.asked.wait()
-        run = await keeper.scheduler.cancel(run.number, ADA, admin=False)
+        run = await keeper.scheduler.cancel(run.number, ADA)
         assert run.status is Status.STOPPING
         slow.let.set()
         run = await keeper.until(run, lambda now: now.handle is not None)
@@ -143,7 +143,7 @@ async def test_a_stop_is_wished_until_it_works(tmp_path: Path) -> None:
         run = await keeper.submit()
         run = await keeper.until(run, lambda now: now.handle is not None)
         assert run.handle is not None
-        await keeper.scheduler.cancel(run.number, ADA, admin=False)
+        await keeper.scheduler.cancel(run.number, ADA)
         for _ in range(3):
             async with asyncio.timeout(10):
                 assert await keeper.cage.stop_wishes.get() == run.handle

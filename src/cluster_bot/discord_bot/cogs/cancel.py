@@ -7,7 +7,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.access import Access, is_admin, member_of
+from cluster_bot.discord_bot.access import Access, member_of, rules_over
 from cluster_bot.discord_bot.buttons import cancelled_number
 from cluster_bot.discord_bot.error_reply import reply_to_error
 from cluster_bot.runs.run import Status
@@ -33,8 +33,12 @@ class Cancel(commands.Cog):
     @cancel.autocomplete("run")
     async def live_runs(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[int]]:
         """The runs this member could cancel, newest first."""
-        member = None if is_admin(interaction) else member_of(interaction)
-        runs = await self._scheduler.live_runs(member)
+        member = member_of(interaction)
+        runs = [
+            run
+            for run in await self._scheduler.live_runs()
+            if run.owner.id == member.id or rules_over(interaction, run)
+        ]
         return [
             app_commands.Choice(name=f"#{run.number} {run.spec.main}"[:100], value=run.number)
             for run in runs
@@ -58,6 +62,8 @@ class Cancel(commands.Cog):
             await reply_to_error(interaction, error)
 
     async def _cancel(self, interaction: discord.Interaction, number: int) -> None:
-        run = await self._scheduler.cancel(number, member_of(interaction), admin=is_admin(interaction))
+        run = await self._scheduler.cancel(
+            number, member_of(interaction), rules_over=lambda run: rules_over(interaction, run)
+        )
         text = messages.CANCELLED_AT_ONCE if run.status is Status.CANCELLED else messages.STOP_WISHED
         await interaction.response.send_message(text.format(number=number), ephemeral=True)
