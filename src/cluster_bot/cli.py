@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -19,8 +19,14 @@ cli = typer.Typer(
     help="A Discord bot that runs GPU kernels and streams their output into a thread.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+# What a shell expects of a command that was interrupted.
+INTERRUPTED = 130
+
+T = TypeVar("T")
 
 Debug = Annotated[bool, typer.Option("--debug", help="Be the staging bot: DISCORD_DEBUG_TOKEN, one server.")]
 
@@ -66,7 +72,8 @@ def demo(
     from cluster_bot.demo import DemoOptions, run_demo
 
     options = DemoOptions(once, launcher, arguments, time_limit, as_json, save, programs_python)
-    raise typer.Exit(asyncio.run(run_demo(options)))
+    code = _run_until_told(run_demo(options))
+    raise typer.Exit(INTERRUPTED if code is None else code)
 
 
 def _keep_files_private() -> None:
@@ -74,20 +81,20 @@ def _keep_files_private() -> None:
     os.umask(0o066)
 
 
-def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work`; SIGTERM and SIGINT cancel it, and being cancelled is a good end."""
+def _run_until_told(work: Coroutine[Any, Any, T]) -> T | None:
+    """Run `work`; SIGTERM, SIGINT and SIGHUP cancel it, which is a good end: None."""
 
-    async def main() -> None:
+    async def main() -> T | None:
         task = asyncio.current_task()
         assert task is not None
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         try:
-            await work
+            return await work
         except asyncio.CancelledError:
-            return
+            return None
 
-    asyncio.run(main())
+    return asyncio.run(main())
 
 
 def main() -> None:

@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from cluster_bot.launchers.spool_folder import SpoolFolder, attempts_below
 from cluster_sandbox.discord import DiscordServer
 
 READY_S = 60.0
 END_S = 10.0
 LOG_LINES = 15
+DISCARD_TRIES = 3
 _KEPT = ("PATH", "HOME", "LANG", "TZ")
 
 BotProcess = asyncio.subprocess.Process
@@ -47,7 +49,13 @@ async def started_bot(
     log_path.touch(mode=0o600)
     with log_path.open("ab") as log:
         bot = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cluster_bot", "up", cwd=folder, env=settings, stdout=log, stderr=log
+            *(sys.executable, "-m", "cluster_bot", "up"),
+            cwd=folder,
+            env=settings,
+            stdout=log,
+            stderr=log,
+            # Ctrl+C is for the demo, which ends the bot in order.
+            start_new_session=True,
         )
     try:
         await _ready(server, bot)
@@ -57,6 +65,19 @@ async def started_bot(
         raise BotEndedError("\n".join([str(error), "The end of its log:", *tail])) from None
     finally:
         await stop(bot)
+        await asyncio.to_thread(_end_runs, Path(settings["DATA_DIR"]) / "local")
+
+
+def _end_runs(spools: Path) -> None:
+    """Runs survive their bot; these must not, since with their folder gone nobody could find them again."""
+    if not spools.is_dir():
+        return
+    folders = [SpoolFolder(spools / f"{run}-{attempt}") for run, attempt in attempts_below(spools)]
+    for folder in folders:
+        folder.wish_stop()
+    for folder in folders:
+        # Each try waits two seconds for the runner, which gives its program as much to end by itself.
+        any(folder.discard() for _ in range(DISCARD_TRIES))
 
 
 async def stop(bot: BotProcess) -> None:

@@ -24,6 +24,7 @@ class Screen:
         self._as_json = as_json
         self._save = save
         self._texts: dict[int, str] = {}
+        self._notes: dict[int, str] = {}
         self._open_line = False
 
     def say(self, text: str) -> None:
@@ -69,12 +70,16 @@ class Screen:
                 self.say("\n".join(f"│ {label}{line}" for line in text.splitlines()))
             return
         self._texts[event.message_id] = text = block.group(1)
+        note = self._readable(event.content[: block.start()]).strip()
         if not before:
             self._end_line()
         elif not text.startswith(before):
             # The tail of a flood moved on, or an unfinished line was rewritten.
             self._end_line()
             before = _common_lines(before, text)
+        if note and note != self._notes.get(event.message_id):
+            self._notes[event.message_id] = note
+            self.say(f"│ {note}")
         added = text[len(before) :]
         if added:
             sys.stdout.write(added if before else added.removeprefix("\n"))
@@ -100,7 +105,6 @@ class Screen:
             content = self._server.attachment(event.message_id, index)
             note = f"│ 📎 {name} ({len(content):,} bytes)"
             if self._save is not None:
-                self._save.mkdir(parents=True, exist_ok=True)
                 (self._save / Path(name).name).write_bytes(content)
                 note += f", saved as {self._save / Path(name).name}"
             if not self._as_json:

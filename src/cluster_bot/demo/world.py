@@ -45,6 +45,11 @@ async def run_demo(options: DemoOptions) -> int:
     """Run the demo to its end; the exit code. Raises StartupError where there is nothing to run."""
     if options.once is not None and not options.once.is_file():
         raise StartupError(f"There is no file {options.once}; name a program, such as examples/numpy_matmul.py.")
+    if options.save is not None:
+        try:
+            options.save.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartupError(f"Files can't be saved in {options.save} ({error.strerror}); name a folder.") from None
     with tempfile.TemporaryDirectory(prefix="cluster-bot-demo-") as folder:
         python = (options.programs_python or Path(sys.executable)).absolute()
         try:

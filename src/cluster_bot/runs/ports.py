@@ -246,7 +246,7 @@ class RunFeed(Protocol):
     async def close(self, run: Run, files: Sequence[Attachment], *, last_error: str) -> None:
         """Give the verdict and the files the program left, once, as the last thing.
 
-        `last_error` is the last line the program wrote to stderr, "" where it wrote none.
+        `last_error` is the line of stderr that says what went wrong, "" where nothing was written to it.
         """
 
 

@@ -16,17 +16,23 @@ _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\
 _UNFINISHED_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)$")
 # Controls other than tab, line feed and carriage return; C1 controls; marks that reorder or hide text.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_ERROR = re.compile(r"\berror\b", re.IGNORECASE)
 _SEPARATORS = str.maketrans({"\u2028": " ", "\u2029": " ", "\x85": " "})
 
 
 class Lines:
-    """Assembles lines of the two streams, in the order in which they are completed."""
+    """Assembles lines of the two streams, in the order in which they are completed.
+
+    `last_error` is the last line of stderr with something on it, `first_error` the first that says "error", which is
+    the one that matters of a compiler's; "" where there is none.
+    """
 
     def __init__(self) -> None:
         self._raw: dict[str, str] = {}
         self._open: dict[str, str] = {}
         self._newest = "stdout"
         self.last_error = ""
+        self.first_error = ""
 
     def take(self, stream: str, text: str) -> list[str]:
         """The lines that `text` completes; over-long ones are cut into pieces."""
@@ -54,6 +60,7 @@ class Lines:
             self._open[stream] = rest
         if stream == "stderr":
             self.last_error = next((line for line in reversed(lines) if line.strip()), self.last_error)
+            self.first_error = self.first_error or next((line for line in lines if _ERROR.search(line)), "")
         return lines
 
     @property

@@ -13,7 +13,7 @@ from dataclasses import replace
 from cluster_bot.errors import UnreadableRunError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Attachment, FeedGoneError, Gap, Hints, Memory, Place, RunFeed, Store
-from cluster_bot.runs.run import Run
+from cluster_bot.runs.run import Reason, Run
 from cluster_bot.scheduling.follower import artifact_blob
 from cluster_bot.scheduling.lines import Lines
 from cluster_bot.scheduling.workers import Bell, Workers
@@ -174,7 +174,8 @@ class _Service:
         files = await self._files(run)
         if self._feed.abridged:
             files.insert(0, await self._whole_log(run))
-        await self._feed.close(run, files, last_error=self._lines.last_error)
+        compiling = run.reason is Reason.COMPILE_ERROR and self._lines.first_error
+        await self._feed.close(run, files, last_error=compiling or self._lines.last_error)
 
     async def _files(self, run: Run) -> list[Attachment]:
         files = []
