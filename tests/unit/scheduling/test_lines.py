@@ -83,3 +83,9 @@ def test_the_last_error_is_the_last_line_with_something_on_it() -> None:
     lines.take("stderr", "worse")
     assert lines.end() == ["worse"]
     assert lines.last_error == "worse"
+
+
+def test_the_first_error_is_the_compilers() -> None:
+    lines = Lines()
+    lines.take("stderr", "a.cpp:1:21: error: 'x' was not declared\n    1 | int main\n      |   ^\nError 1\n")
+    assert lines.first_error == "a.cpp:1:21: error: 'x' was not declared"
