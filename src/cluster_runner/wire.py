@@ -32,6 +32,7 @@ RESULTS = (
     "signalled",  # by a signal that was not ours; signal says which
     "time_limit",  # we ended it: its time was over
     "memory_limit",  # we ended it: it took more memory than the machine's admin allows
+    "disk_limit",  # we ended it: it took more disk than the machine's admin allows
     "stopped",  # we ended it, or never began: a stop was wished
     "compile_error",  # the compiler refused it; exit_code is the compiler's
     "tool_missing",  # this machine has no compiler or interpreter for the language

@@ -30,6 +30,7 @@ REASONS: dict[Reason, str] = {
     Reason.SIGNAL: "the program was ended by {signal}.",
     Reason.COMPILE_ERROR: "the compiler refused the program; what it said stands above.",
     Reason.OUT_OF_MEMORY: "the program took more memory than this machine allows; make it smaller and run it again.",
+    Reason.OUT_OF_DISK: "the program's files took more disk than this machine allows; write less and run it again.",
     Reason.TOOL_MISSING: "the machine lacks what the program needs.",
     Reason.GPU_MISSING: "the program needs a GPU and the machine has none.",
     Reason.SETUP_ERROR: "the machine could not start the program.",

@@ -19,6 +19,7 @@ _RESULTS: Mapping[str, tuple[Status, Reason]] = MappingProxyType(
         "signalled": (Status.FAILED, Reason.SIGNAL),
         "time_limit": (Status.TIMED_OUT, Reason.TIME_LIMIT),
         "memory_limit": (Status.FAILED, Reason.OUT_OF_MEMORY),
+        "disk_limit": (Status.FAILED, Reason.OUT_OF_DISK),
         "compile_error": (Status.FAILED, Reason.COMPILE_ERROR),
         "tool_missing": (Status.FAILED, Reason.TOOL_MISSING),
         "gpu_missing": (Status.FAILED, Reason.GPU_MISSING),

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     SIGNAL = "signal"
     COMPILE_ERROR = "compile_error"
     OUT_OF_MEMORY = "out_of_memory"
+    OUT_OF_DISK = "out_of_disk"
     TOOL_MISSING = "tool_missing"
     GPU_MISSING = "gpu_missing"
     SETUP_ERROR = "setup_error"

@@ -350,6 +350,7 @@ def test_no_arrow_is_forgotten() -> None:
         ("signalled", Status.FAILED, Reason.SIGNAL),
         ("time_limit", Status.TIMED_OUT, Reason.TIME_LIMIT),
         ("memory_limit", Status.FAILED, Reason.OUT_OF_MEMORY),
+        ("disk_limit", Status.FAILED, Reason.OUT_OF_DISK),
         ("stopped", Status.CANCELLED, Reason.CANCELLED_OUTSIDE),
         ("compile_error", Status.FAILED, Reason.COMPILE_ERROR),
         ("tool_missing", Status.FAILED, Reason.TOOL_MISSING),
