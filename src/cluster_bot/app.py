@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
 from cluster_bot.discord_bot.intake import TimeLimits
@@ -27,6 +28,9 @@ from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.settings import Settings
 from cluster_bot.store import SqlStore
+
+if TYPE_CHECKING:
+    from cluster_bot.launchers.local_process import LocalProcess
 
 log = get_logger(__name__)
 
@@ -56,19 +60,25 @@ def _launchers(settings: Settings) -> list[Launcher]:
     """The launchers that are switched on, each imported only then."""
     launchers: list[Launcher] = []
     if settings.local_enabled:
-        from cluster_bot.launchers.local_process import LocalProcess
-
-        launchers.append(
-            LocalProcess(
-                settings.data_dir / "local",
-                python=settings.local_python,
-                cxx=settings.local_cxx,
-                nvcc=settings.local_nvcc,
-                same_user=settings.local_same_user,
-                memory_limit_mb=settings.local_memory_limit_mb,
-            )
-        )
+        launchers.append(local_launcher(settings))
     return launchers
+
+
+def local_launcher(settings: Settings) -> "LocalProcess":
+    """The local launcher as the settings want it."""
+    from cluster_bot.launchers.local_process import LocalProcess
+
+    return LocalProcess(
+        settings.data_dir / "local",
+        python=settings.local_python,
+        cxx=settings.local_cxx,
+        nvcc=settings.local_nvcc,
+        same_user=settings.local_same_user,
+        sandbox=settings.local_sandbox,
+        network=settings.local_network,
+        memory_limit_mb=settings.local_memory_limit_mb,
+        disk_limit_mb=settings.local_disk_limit_mb,
+    )
 
 
 def bot_options(settings: Settings, *, debug: bool) -> tuple[str, BotOptions]:

@@ -11,11 +11,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from cluster_bot.app import bot_options
+from cluster_bot.app import bot_options, local_launcher
 from cluster_bot.discord_bot.bot import identity, point_at
 from cluster_bot.errors import StartupError
 from cluster_bot.settings import Settings
 from cluster_bot.store import SqlStore
+
+# What a check's line begins with where all works and the admin should still think twice.
+_WARNING = "!"
 
 
 async def check_all(*, debug: bool) -> bool:
@@ -33,7 +36,9 @@ async def check_all(*, debug: bool) -> bool:
     good = True
     for name, check in checks:
         try:
-            console.print(f"[green]✓[/] {name}: {escape(await check())}")
+            said = await check()
+            mark = "[yellow]![/]" if said.startswith(_WARNING) else "[green]✓[/]"
+            console.print(f"{mark} {name}: {escape(said.removeprefix(_WARNING))}")
         except (StartupError, OSError) as error:
             good = False
             console.print(f"[red]✗[/] {name}: {escape(str(error))}")
@@ -68,4 +73,9 @@ async def _local(settings: Settings) -> str:
     found = [tool for tool in (settings.local_cxx, settings.local_nvcc) if shutil.which(tool)]
     missing = [tool for tool in (settings.local_cxx, settings.local_nvcc) if not shutil.which(tool)]
     extra = f"; not found: {', '.join(missing)}" if missing else ""
-    return f"Python programs with {python}; compilers: {', '.join(found) or 'none'}{extra}"
+    tools = f"Python programs with {python}; compilers: {', '.join(found) or 'none'}{extra}"
+    trial = await local_launcher(settings).isolation()
+    if not trial.works:
+        raise StartupError(f"{tools}. Programs can't be started: {trial.words}")
+    advice = "; install bubblewrap, or trust everybody who may run programs" if not trial.contained else ""
+    return f"{'' if trial.contained else _WARNING}{tools}. Programs: {trial.words}{advice}"

@@ -44,7 +44,10 @@ class Settings(BaseSettings):
     local_cxx: str = "g++"
     local_nvcc: str = "nvcc"
     local_same_user: Literal["never", "if_needed", "always"] = "never"
+    local_sandbox: Literal["auto", "none", "bubblewrap"] = "auto"
+    local_network: bool = False
     local_memory_limit_mb: int | None = Field(default=None, ge=64)
+    local_disk_limit_mb: int | None = Field(default=10_240, ge=64)
 
     log_level: str = "INFO"
 
@@ -63,6 +66,7 @@ class Settings(BaseSettings):
         "database_url",
         "local_python",
         "local_memory_limit_mb",
+        "local_disk_limit_mb",
         mode="before",
     )
     @classmethod

@@ -7,7 +7,10 @@ with 3 where another runner has the claim, with 4 where the folder is gone, with
 
 import os
 import sys
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
+
+if TYPE_CHECKING:
+    import argparse
 
 EXIT_TOLD, EXIT_FAILED, EXIT_CLAIM_LOST, EXIT_FOLDER_GONE = 0, 1, 3, 4
 
@@ -15,47 +18,80 @@ EXIT_TOLD, EXIT_FAILED, EXIT_CLAIM_LOST, EXIT_FOLDER_GONE = 0, 1, 3, 4
 def main(arguments: Optional[List[str]] = None) -> int:
     """Execute the attempt in `--spool`; the exit code."""
     _keep_standard_streams_only()
-    import argparse
     import signal
 
     from cluster_runner import linux
     from cluster_runner.execute import Options, execute
-    from cluster_runner.identity import NEVER, SAME_USER
-    from cluster_runner.languages import Tools
+    from cluster_runner.identity import SetupError
+    from cluster_runner.isolation import Wishes, try_machine
+    from cluster_runner.languages import Tools, find_tool, tool_folders
     from cluster_runner.spool import Spool, claim, take_lock
     from cluster_runner.supervise import Wakeup
 
-    parser = argparse.ArgumentParser(prog="cluster_runner", description="Execute one run and write its events.")
-    parser.add_argument("--spool", required=True, metavar="DIR", help="the folder that holds payload.json")
-    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the interpreter for Python programs")
-    parser.add_argument("--cxx", default="g++", metavar="PATH", help="the compiler for C++ programs")
-    parser.add_argument("--nvcc", default="nvcc", metavar="PATH", help="the compiler for CUDA programs")
-    parser.add_argument(
-        "--same-user",
-        choices=SAME_USER,
-        default=NEVER,
-        help="whether root may run programs as root: never, if_needed (where no other user can be had), always",
-    )
-    parser.add_argument("--memory-limit-mb", type=int, metavar="N", help="end a program that takes more MiB in all")
-    chosen = parser.parse_args(arguments)
-
+    chosen = _parser().parse_args(arguments)
     os.umask(0o077)
     for name in (signal.SIGHUP, signal.SIGPIPE):
         signal.signal(name, signal.SIG_IGN)
     wakeup = Wakeup()
     try:
         os.chdir(chosen.spool)
-        if not take_lock() or not claim(os.urandom(16).hex()):
+        if not chosen.try_machine and not (take_lock() and claim(os.urandom(16).hex())):
             return EXIT_CLAIM_LOST
     except FileNotFoundError:
         return EXIT_FOLDER_GONE
     # No process of the program's may read this one's memory; whatever the program starts and leaves comes to us.
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-    limit = None if chosen.memory_limit_mb is None else chosen.memory_limit_mb * 1024 * 1024
     tools = Tools(chosen.python, chosen.cxx, chosen.nvcc)
-    execute(Options(tools, chosen.same_user, limit), Spool(), wakeup)
+    wishes = Wishes(chosen.same_user, chosen.sandbox, chosen.network, chosen.without)
+    if chosen.try_machine:
+        try:
+            tool = find_tool("python", tools)
+            print(*try_machine(wishes, [] if tool.path is None else tool_folders("python", tool.path)), sep="\n")
+        except SetupError as problem:
+            print(problem)
+            return EXIT_FAILED
+        return EXIT_TOLD
+    memory, disk = (None if size is None else size << 20 for size in (chosen.memory_limit_mb, chosen.disk_limit_mb))
+    execute(Options(tools, wishes, memory, disk), Spool(), wakeup)
     return EXIT_TOLD
+
+
+def _parser() -> "argparse.ArgumentParser":
+    import argparse
+
+    from cluster_runner.identity import NEVER, SAME_USER
+    from cluster_runner.sandbox import AUTO, CHOICES
+
+    parser = argparse.ArgumentParser(prog="cluster_runner", description="Execute one run and write its events.")
+    add = parser.add_argument
+    add("--spool", required=True, metavar="DIR", help="the folder that holds payload.json")
+    add("--python", default=sys.executable, metavar="PATH", help="the interpreter for Python programs")
+    add("--cxx", default="g++", metavar="PATH", help="the compiler for C++ programs")
+    add("--nvcc", default="nvcc", metavar="PATH", help="the compiler for CUDA programs")
+    add(
+        "--same-user",
+        choices=SAME_USER,
+        default=NEVER,
+        help="whether root may run programs as root: never, if_needed (where no other user can be had), always",
+    )
+    add(
+        "--sandbox",
+        choices=CHOICES,
+        default=AUTO,
+        help="bubblewrap around programs: auto (where it works, which is tried), none, bubblewrap (or refuse)",
+    )
+    add("--without", default="", metavar="WHY", help="why there is no sandbox, for people")
+    add("--network", action="store_true", help="leave the network open to programs in the sandbox")
+    add("--memory-limit-mb", type=int, metavar="N", help="end a program that takes more MiB in all")
+    add("--disk-limit-mb", type=int, metavar="N", help="end a program whose files take more MiB in all")
+    add(
+        "--try",
+        action="store_true",
+        dest="try_machine",
+        help="run nothing: say why there is no sandbox here, and how programs are kept apart",
+    )
+    return parser
 
 
 def _keep_standard_streams_only() -> None:

@@ -5,14 +5,15 @@ program is left. Limits: a compiler has 120 seconds; everything else is bounded 
 """
 
 import os
-from dataclasses import dataclass, replace
-from typing import Optional, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Optional, Sequence
 
 from cluster_runner import artifacts, machine
-from cluster_runner.identity import IF_NEEDED, NEVER, ROOT, Identity, SetupError, choose
-from cluster_runner.languages import Tool, Tools, compile_command, find_tool, look_up, run_command, tool_homes
+from cluster_runner.disk import DiskWatch
+from cluster_runner.identity import Identity, SetupError
+from cluster_runner.isolation import Isolation, Isolator, Wishes
+from cluster_runner.languages import Tool, Tools, compile_command, find_tool, look_up, run_command, tool_folders
 from cluster_runner.logs import LogBatch
-from cluster_runner.mounts import View, plan, reachable
 from cluster_runner.process import Command, end_descendants, start
 from cluster_runner.spool import Spool, stop_wished
 from cluster_runner.supervise import Bounds, Ended, Supervision, Wakeup
@@ -25,11 +26,12 @@ _NO_GPU = "The program needs an NVIDIA GPU and this machine shows none; run it w
 
 @dataclass(frozen=True)
 class Options:
-    """What the machine's admin chose; `memory_limit` is bytes or None."""
+    """What the machine's admin chose; the limits are bytes or None."""
 
     tools: Tools
-    same_user: str = NEVER
+    wishes: Wishes
     memory_limit: Optional[int] = None
+    disk_limit: Optional[int] = None
 
 
 def execute(options: Options, spool: Spool, wakeup: Wakeup) -> None:
@@ -52,8 +54,6 @@ class _Attempt:
             os.fchmod(file.fileno(), 0o600)
             self._payload: Payload = payload_from_json(file.read())
         self._language = self._payload.language
-        self._identity: Optional[Identity] = None
-        self._view = View()
 
     def outcome(self) -> Outcome:
         """Everything up to the outcome, which is returned, not told yet."""
@@ -61,32 +61,26 @@ class _Attempt:
             return Outcome("stopped", detail="It was stopped before it began.")
         tool = find_tool(self._language, self._options.tools)
         seen = machine.look(look_up(self._options.tools.nvcc))
+        isolator = Isolator(self._options.wishes, self._options.disk_limit)
         try:
-            identity, workspace = self._prepare(tool)
+            stage = self._prepare(tool, isolator)
         finally:
             # Said even where the preparation failed: people want to know on which machine.
-            words = self._identity.words if self._identity is not None else None
+            words = isolator.words
             self._spool.emit(
                 "hello", machine=seen.name, gpu=seen.gpu, driver=seen.driver, toolkit=seen.toolkit, isolation=words
             )
-        stage = _Stage(self._spool, self._wakeup, identity, self._view, workspace, tool)
         return self._stages(stage, tool, seen.gpu is not None)
 
     def _stop_wished(self) -> bool:
         return self._wakeup.stop or stop_wished()
 
-    def _prepare(self, tool: Tool) -> Tuple[Identity, Workspace]:
-        self._identity = choose(self._payload.run, self._payload.attempt, self._options.same_user)
-        homes = [] if tool.path is None else tool_homes(self._language, tool.path)
-        if self._identity.uid is not None and self._options.same_user == IF_NEEDED and not reachable(homes):
-            self._identity = ROOT
-        workspace = Workspace(self._payload, self._identity.uid)
-        if self._identity.uid is not None:
-            self._view = plan(homes, workspace.root)
-            if self._view.covers:
-                words = "%s, sees only what it needs of %s" % (self._identity.words, ", ".join(self._view.covers))
-                self._identity = replace(self._identity, words=words[:255])
-        return self._identity, workspace
+    def _prepare(self, tool: Tool, isolator: Isolator) -> "_Stage":
+        folders = [] if tool.path is None else tool_folders(self._language, tool.path)
+        isolator.choose_user(self._payload.run, self._payload.attempt, folders)
+        workspace = Workspace(self._payload, isolator.identity.uid)
+        isolation = isolator.isolate(workspace.root, folders)
+        return _Stage(self._spool, self._wakeup, isolation, workspace, tool)
 
     def _stages(self, stage: "_Stage", tool: Tool, gpu: bool) -> Outcome:
         payload = self._payload
@@ -108,32 +102,31 @@ class _Attempt:
         return _verdict(ended, self._spool.disk_full)
 
     def _bounds(self, time_limit_s: float) -> Bounds:
-        return Bounds(time_limit_s, self._options.memory_limit, stop_wished)
+        limit = self._options.disk_limit
+        disk = None if limit is None else DiskWatch(os.path.abspath("work"), limit)
+        return Bounds(time_limit_s, self._options.memory_limit, disk, stop_wished)
 
 
 class _Stage:
     """What compiler and program have in common: who they are and where they run."""
 
-    def __init__(
-        self, spool: Spool, wakeup: Wakeup, identity: Identity, view: View, workspace: Workspace, tool: Tool
-    ) -> None:
-        self._spool, self._wakeup, self._identity, self._view = spool, wakeup, identity, view
-        self._workspace = workspace
+    def __init__(self, spool: Spool, wakeup: Wakeup, isolation: Isolation, workspace: Workspace, tool: Tool) -> None:
+        self._spool, self._wakeup, self._isolation, self._workspace = spool, wakeup, isolation, workspace
         folders = [] if tool.path is None else [os.path.dirname(tool.path)]
-        self._env = workspace.environment(folders)
+        self._env = workspace.environment(folders, isolation.work)
 
     def go(self, argv: Sequence[str], terminal: bool, bounds: Bounds) -> Ended:
         """Start it, watch it to its end, settle its log."""
-        command = Command(argv, self._env, self._workspace.source, terminal)
-        child = start(command, self._identity, self._view)
-        ended = Supervision(child, self._identity, LogBatch(self._spool), bounds, self._wakeup).run()
+        child = start(Command(argv, self._env, self._env["PWD"], terminal), self._isolation.around)
+        identity = self._isolation.around.identity
+        ended = Supervision(child, identity, LogBatch(self._spool), bounds, self._wakeup).run()
         self._spool.settle()
         return ended
 
     def collect(self) -> None:
         """Keep the files the program left."""
-        owner = os.geteuid() if self._identity.uid is None else self._identity.uid
-        artifacts.collect(self._workspace.artifacts, owner, self._spool)
+        uid = self._isolation.around.identity.uid
+        artifacts.collect(self._workspace.artifacts, os.geteuid() if uid is None else uid, self._spool)
 
 
 def _compile_verdict(ended: Ended, tool: Tool) -> Optional[Outcome]:

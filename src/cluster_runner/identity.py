@@ -59,20 +59,28 @@ def choose(run: str, attempt: int, same_user: str) -> Identity:
     return Identity(_NOBODY, False, "unprivileged user %d, shared with other runs, no new privileges" % _NOBODY)
 
 
-def become(identity: Identity) -> None:
+def become(identity: Identity, most_file_bytes: Optional[int] = None) -> None:
     """Turn this process, a forked child about to exec, into `identity` for good; raises OSError."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if most_file_bytes is not None:
+        _lower(resource.RLIMIT_FSIZE, most_file_bytes)
+    # The system counts all of a user's tasks, the bot's own among them where it is the same user.
+    others = 0 if identity.own else linux.tasks_of(os.geteuid() if identity.uid is None else identity.uid)
+    _lower(resource.RLIMIT_NPROC, _MOST_PROCESSES + others)
     _offer_to_the_oom_killer()
     if identity.uid is not None:
-        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-        most = _MOST_PROCESSES if hard == resource.RLIM_INFINITY else min(hard, _MOST_PROCESSES)
-        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
         os.setgroups([])
         os.setresgid(identity.uid, identity.uid, identity.uid)
         os.setresuid(identity.uid, identity.uid, identity.uid)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     # After the change of user, which clears it: should the runner be killed, the program goes with it.
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _lower(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    resource.setrlimit(what, (most, most))
 
 
 def end_all(identity: Identity) -> None:
@@ -86,6 +94,7 @@ def end_all(identity: Identity) -> None:
             os.kill(-1, signal.SIGKILL)
         finally:
             os._exit(0)
+    os.waitpid(pid, 0)
 
 
 def _offer_to_the_oom_killer() -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
 from cluster_runner.identity import SetupError
-from cluster_runner.mounts import closed_above
 
 PROGRAM = "../build/program"
 
@@ -81,16 +80,40 @@ def _argument(main: str) -> str:
     return "./" + main if main.startswith("-") else main
 
 
-def tool_homes(language: str, tool: str) -> List[str]:
-    """The folders `tool` lives in where a stranger cannot reach it as it is; [] where everybody can.
+def tool_folders(language: str, tool: str) -> List[str]:
+    """The folders `tool` and all it needs live in, whoever can reach them; raises SetupError.
 
-    An interpreter is asked, since its name may be a link, a script or part of a virtual environment; a compiler is
-    taken to live, with all it needs, in the folder above the one that holds it.
+    A compiler is taken to live in the folder above the one that holds it; an interpreter's virtual environment says
+    where its own is. Only one that is a script must be asked, which takes its time.
     """
-    if closed_above(tool) is None and closed_above(os.path.join(os.path.realpath(os.path.dirname(tool)), "x")) is None:
+    real = os.path.realpath(tool)
+    found = [] if language != "python" else _virtual_environment(tool)
+    if language == "python" and not found and not _is_binary(real):
+        return _ask_interpreter(tool)
+    return list(dict.fromkeys((*found, os.path.dirname(os.path.dirname(real)))))
+
+
+def _virtual_environment(tool: str) -> List[str]:
+    """The virtual environment that `tool` belongs to, and the folder of the interpreter below it; [] where none."""
+    folder = os.path.dirname(os.path.dirname(tool))
+    try:
+        with open(os.path.join(folder, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
+            lines = [line.partition("=") for line in file]
+    except OSError:
         return []
-    if language != "python":
-        return [os.path.dirname(os.path.dirname(os.path.realpath(tool)))]
+    homes = [value.strip() for key, _, value in lines if key.strip().lower() == "home"]
+    return [folder, *(os.path.dirname(home) for home in homes if os.path.isdir(home))]
+
+
+def _is_binary(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def _ask_interpreter(tool: str) -> List[str]:
     question = "import sys; print(sys.prefix, sys.base_prefix, sep='\\n')"
     try:
         asked = subprocess.run(
@@ -98,4 +121,5 @@ def tool_homes(language: str, tool: str) -> List[str]:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise SetupError("The interpreter %s does not start." % tool) from error
-    return list(dict.fromkeys(asked.stdout.decode("utf-8", "replace").splitlines()))
+    told = asked.stdout.decode("utf-8", "replace").splitlines()
+    return list(dict.fromkeys((os.path.dirname(tool), *told)))

@@ -6,7 +6,8 @@ Limits: Linux only; a /proc that hides other processes hides descendants of anot
 
 import ctypes
 import os
-from typing import Dict, List, Optional, Set
+import stat
+from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -125,6 +126,48 @@ def peak_bytes(pid: int) -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def nameless_bytes(pids: Iterable[int], most: int) -> Tuple[int, int]:
+    """What open files without a name take, in bytes: (on disks, in memory); at most `most` descriptors are looked at.
+
+    A file that is removed and held open, or made by memfd_create, stands in no folder and is no process's resident
+    memory unless it is mapped.
+    """
+    sizes: Dict[Tuple[int, int], Tuple[bool, int]] = {}
+    for pid in pids:
+        folder = "/proc/%d/fd" % pid
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            most -= 1
+            if most < 0:
+                break
+            path = "%s/%s" % (folder, name)
+            try:
+                info = os.stat(path)
+                if stat.S_ISREG(info.st_mode) and info.st_nlink == 0:
+                    in_memory = os.readlink(path).startswith(("/memfd:", "/dev/shm/"))
+                    sizes[info.st_dev, info.st_ino] = in_memory, info.st_blocks * 512
+            except OSError:
+                continue
+    disk = sum(size for in_memory, size in sizes.values() if not in_memory)
+    return disk, sum(size for in_memory, size in sizes.values() if in_memory)
+
+
+def tasks_of(uid: int) -> int:
+    """How many tasks, threads included, a user has: what RLIMIT_NPROC counts."""
+    count = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if os.stat("/proc/" + name).st_uid == uid:
+                    count += len(os.listdir("/proc/%s/task" % name))
+            except OSError:
+                continue
+    return count
 
 
 def _read(path: str) -> str:

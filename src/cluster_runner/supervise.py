@@ -10,17 +10,28 @@ import select
 import signal
 import time
 from dataclasses import dataclass
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, List, Optional
 
 from cluster_runner import linux
+from cluster_runner.disk import DiskWatch
 from cluster_runner.identity import Identity
 from cluster_runner.logs import LogBatch
-from cluster_runner.process import Child, end_descendants, kill_descendants, reap, signal_group
+from cluster_runner.process import (
+    Child,
+    end_descendants,
+    how_it_ended,
+    kill_descendants,
+    reap,
+    signal_program,
+)
 
 LOOK_S = 0.1
 # The first looks follow each other faster, or the memory of a program of a few milliseconds would never be seen.
 _FIRST_LOOK_S = 0.004
 GRACE_S = 2.0
+# How long the keeper is given to end a program that must die, before the runner ends the keeper too.
+_KEEPERS_GRACE_S = 0.5
+_MOST_DESCRIPTORS = 4096
 _MEMORY_LOOK_S = 0.2
 _DRAIN_S = 1.0
 # What the copy of the runner may still take between the measuring of the floor and its exec.
@@ -32,16 +43,18 @@ _READ = 64 * 1024
 
 @dataclass(frozen=True)
 class Bounds:
-    """What ends a program early: seconds, bytes of all its processes together (None: no bound), somebody's wish."""
+    """What ends a program early: seconds, bytes of all its processes together (None: no bound), the watch over its disk
+    (None: no bound), somebody's wish."""
 
     time_limit_s: float
     memory_limit: Optional[int]
+    disk: Optional[DiskWatch]
     stop_wished: Callable[[], bool]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. `by_us` is "time_limit", "memory_limit" or "stopped", None where it ended by itself."""
+    """How a program ended. `by_us` is a "..._limit" of the wire's or "stopped", None where it ended by itself."""
 
     by_us: Optional[str]
     exit_code: Optional[int]
@@ -82,7 +95,8 @@ class Supervision:
         self._child, self._identity, self._batch, self._bounds, self._wakeup = child, identity, batch, bounds, wakeup
         self._outputs: Dict[int, str] = dict(child.outputs)
         self._poll = select.poll()
-        for fd in (*self._outputs, wakeup.fd):
+        self._end = child.channel.fileno()
+        for fd in (*self._outputs, wakeup.fd, self._end):
             self._poll.register(fd, select.POLLIN)
         self._status: Optional[int] = None
         self._duration = 0.0
@@ -99,13 +113,13 @@ class Supervision:
             while self._status is None:
                 self._step(self._pause())
                 self._look()
-                self._notice_end()
             self._drain(until_empty=True)
         finally:
             end_descendants(self._identity)
         self._drain(until_empty=False)
         for fd in list(self._outputs):
             self._forget(fd)
+        self._child.channel.close()
         self._batch.flush()
         return self._ended()
 
@@ -120,6 +134,8 @@ class Supervision:
         for fd, _ in self._poll.poll(int(timeout_s * 1000) + (timeout_s > 0)):
             if fd == self._wakeup.fd:
                 self._wakeup.clear()
+            elif fd == self._end:
+                self._notice_end()
             else:
                 came = self._read(fd) or came
         if self._batch.due is not None and time.monotonic() >= self._batch.due:
@@ -153,14 +169,19 @@ class Supervision:
             return
         self._next_look = now + self._pace
         self._pace = min(2 * self._pace, LOOK_S)
-        self._peak = max(self._peak, linux.peak_bytes(self._child.pid))
+        reap()
+        if self._child.main is not None:
+            self._peak = max(self._peak, linux.peak_bytes(self._child.main))
         if self._by_us is None:
             self._by_us = self._reason_to_end(now)
             if self._by_us is not None:
-                signal_group(self._child, signal.SIGTERM)
+                signal_program(self._child, signal.SIGTERM)
                 self._kill_at = now + GRACE_S
-        elif now >= self._kill_at:
+        elif now >= self._kill_at + _KEEPERS_GRACE_S:
             kill_descendants(self._identity)
+        elif now >= self._kill_at:
+            # First through the keeper, which then knows how it ended.
+            signal_program(self._child, signal.SIGKILL)
 
     def _reason_to_end(self, now: float) -> Optional[str]:
         if self._bounds.stop_wished() or self._wakeup.stop:
@@ -169,15 +190,25 @@ class Supervision:
             return "time_limit"
         if self._bounds.memory_limit is not None and now >= self._next_memory_look:
             self._next_memory_look = now + _MEMORY_LOOK_S
-            if sum(map(linux.resident_bytes, linux.descendants(os.getpid()))) > self._bounds.memory_limit:
+            if self._memory() > self._bounds.memory_limit:
                 return "memory_limit"
+        if self._bounds.disk is not None and self._bounds.disk.is_over(now, self._processes):
+            return "disk_limit"
         return None
 
+    def _processes(self) -> List[int]:
+        return [pid for pid in linux.descendants(os.getpid()) if pid not in self._child.helpers]
+
+    def _memory(self) -> int:
+        pids = self._processes()
+        return sum(map(linux.resident_bytes, pids)) + linux.nameless_bytes(pids, _MOST_DESCRIPTORS)[1]
+
     def _notice_end(self) -> None:
-        self._status, usage = reap(self._child.pid)
-        if self._status is not None:
+        ended = how_it_ended(self._child)
+        if ended is not None:
+            self._status, self._measured = ended
             self._duration = time.monotonic() - self._child.started
-            self._measured = None if usage is None else usage.ru_maxrss * 1024
+            self._poll.unregister(self._end)
 
     def _drain(self, until_empty: bool) -> None:
         """Read on, at most a second: until nothing is there now, or until every writer is gone."""

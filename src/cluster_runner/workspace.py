@@ -1,8 +1,9 @@
 """The program's own folder and environment: all it can write to, and all it is told.
 
 Called by `execute` before the first command. The folder is `work/` of the spool: `src/` (the files; the current
-folder), `build/`, `artifacts/`, `home/`, `tmp/`. The environment is made from nothing: no variable of the bot's ever
-reaches a program, only what names the GPUs and the system's libraries is passed on.
+folder), `build/`, `artifacts/`, `home/`, `tmp/`, `shm/` (shared memory, in a sandbox). The environment is made from
+nothing: no variable of the bot's ever reaches a program, only what names the GPUs and the system's libraries is
+passed on.
 """
 
 import os
@@ -22,10 +23,10 @@ class Workspace:
         self._payload = payload
         self.root = os.path.abspath("work")
         os.mkdir(self.root, 0o700)
-        for name in ("src", "build", "artifacts", "home", "tmp"):
+        for name in ("src", "build", "artifacts", "home", "tmp", "shm"):
             os.mkdir(os.path.join(self.root, name), 0o700)
         for name, text in payload.files.items():
-            with open(os.path.join(self.source, name), "x", encoding="utf-8", newline="") as file:
+            with open(os.path.join(self.root, "src", name), "x", encoding="utf-8", newline="") as file:
                 file.write(text)
         if owner is not None:
             for folder, folders, files in os.walk(self.root):
@@ -34,24 +35,22 @@ class Workspace:
             os.chown(self.root, owner, owner)
 
     @property
-    def source(self) -> str:
-        """The folder of the files, in which compiler and program run."""
-        return os.path.join(self.root, "src")
-
-    @property
     def artifacts(self) -> str:
         """The folder whose files are kept."""
         return os.path.join(self.root, "artifacts")
 
-    def environment(self, tool_folders: Sequence[str]) -> Dict[str, str]:
-        """The environment of compiler and program; the folders of the tools in use come first in PATH."""
+    def environment(self, tool_folders: Sequence[str], seen: str) -> Dict[str, str]:
+        """The environment of compiler and program, to whom `root` is known as `seen`.
+
+        They run in PWD, the folder of the files. The folders of the tools in use come first in PATH.
+        """
         path = list(dict.fromkeys((*tool_folders, *_STANDARD_PATH)))
-        home = os.path.join(self.root, "home")
+        home = os.path.join(seen, "home")
         env = {
             "PATH": os.pathsep.join(path),
             "HOME": home,
-            "TMPDIR": os.path.join(self.root, "tmp"),
-            "PWD": self.source,
+            "TMPDIR": os.path.join(seen, "tmp"),
+            "PWD": os.path.join(seen, "src"),
             "USER": "runner",
             "LOGNAME": "runner",
             "SHELL": "/bin/sh",
@@ -61,7 +60,7 @@ class Workspace:
             "PYTHONUNBUFFERED": "1",
             "MPLBACKEND": "Agg",
             "MPLCONFIGDIR": os.path.join(home, "matplotlib"),
-            "CLUSTER_ARTIFACTS": self.artifacts,
+            "CLUSTER_ARTIFACTS": os.path.join(seen, "artifacts"),
             "CLUSTER_RUN": self._payload.run,
         }
         for name, value in os.environ.items():

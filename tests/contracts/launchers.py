@@ -97,7 +97,8 @@ class LocalHarness(Harness):
         self.outside.chmod(0o777)
 
     def launcher(self) -> LocalProcess:
-        return LocalProcess(self._root, python=sys.executable)
+        # Programs wait for files in `outside`, which they would not see from a sandbox.
+        return LocalProcess(self._root, python=sys.executable, sandbox="none")
 
     def half_started(self, run: Run) -> None:
         folder = self._folder(run)

@@ -74,7 +74,7 @@ class House:
 async def at_work(folder: Path) -> AsyncIterator[House]:
     """A house with its follower and relay running."""
     store = await SqlStore.open(f"sqlite+aiosqlite:///{folder / 'store.sqlite3'}")
-    launcher = LocalProcess(folder / "local", same_user="always")
+    launcher = LocalProcess(folder / "local", same_user="always", sandbox="none")
     rules, wishes, news, budget = Rules(), QueuedHints(), QueuedHints(), Budget(40)
     house = House(store, Scheduler(store, [launcher], wishes=wishes, news=news, limits=Limits(), rules=rules))
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from cluster_bot.launchers.spool_folder import Life, SpoolFolder, SpoolReader, attempts_below, run_of
+from cluster_bot.launchers.trial import Trial, try_machine
 from cluster_bot.runs.ports import GpuOffer, LaunchRefusedError, Unknowable
 from cluster_bot.runs.run import Handle, Observation, Run, Sighting
 from cluster_runner import wire
@@ -47,8 +48,9 @@ class LocalProcess:
     """`Launcher` and `SpoolSource` for the bot's own machine.
 
     `root` holds the runs' folders; `python`, `cxx`, `nvcc` are the programs' interpreter (None: the bot's own) and
-    compilers; `same_user` (never, if_needed, always) says whether programs may run as root
-    where the bot is root; `memory_limit_mb` is MiB.
+    compilers; `same_user` (never, if_needed, always) says whether programs may run as root where the bot is root;
+    `sandbox` (auto, none, bubblewrap) what is around them, `network` whether that leaves the network open; the limits
+    are MiB.
     """
 
     name = "local"
@@ -62,7 +64,10 @@ class LocalProcess:
         cxx: str = "g++",
         nvcc: str = "nvcc",
         same_user: str = "never",
+        sandbox: str = "auto",
+        network: bool = False,
         memory_limit_mb: int | None = None,
+        disk_limit_mb: int | None = None,
     ) -> None:
         self._root = root.absolute()
         # As root, programs are users of their own and must pass through to their work; listing stays closed to them.
@@ -71,7 +76,12 @@ class LocalProcess:
         self._root.chmod(self._mode)
         self._options = ["--python", python or sys.executable, "--cxx", cxx, "--nvcc", nvcc]
         self._options += ["--same-user", same_user]
+        self._options += ["--network"] if network else []
         self._options += [] if memory_limit_mb is None else ["--memory-limit-mb", str(memory_limit_mb)]
+        self._options += [] if disk_limit_mb is None else ["--disk-limit-mb", str(disk_limit_mb)]
+        self._sandbox = sandbox
+        self._trying = threading.Lock()
+        self._trial: Trial | None = None
         # The runners this process started: living ones with their process, and those that ended.
         self._runners: dict[str, int] = {}
         self._ended: set[str] = set()
@@ -112,6 +122,10 @@ class LocalProcess:
     async def availability(self) -> Sequence[GpuOffer]:
         """The one machine, always ready."""
         return [GpuOffer(gpu=None)]
+
+    async def isolation(self) -> Trial:
+        """How programs are kept apart here, tried for real the first time it is asked."""
+        return await asyncio.to_thread(self._tried)
 
     async def close(self) -> None:
         """Stop listening; the runners go on."""
@@ -157,13 +171,12 @@ class LocalProcess:
         folder.prepare(payload, self._mode)
         if folder.life() is not Life.UNCLAIMED or self._alive(name):
             return
-        # -I and -S: nothing of the bot's environment, folders or site-packages leads the runner's imports astray.
-        command = [sys.executable, "-I", "-S", str(_RUNNER), "--spool", str(folder.path), *self._options]
+        command = [*self._command(), *self._sandbox_options(), "--spool", str(folder.path)]
         log = str(folder.path / "runner.log")
         self._runners[name] = os.posix_spawn(
             sys.executable,
             command,
-            {name: value for name, value in os.environ.items() if _may_pass(name)},
+            _environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
@@ -171,6 +184,28 @@ class LocalProcess:
             ],
             setsid=True,
         )
+
+    def _command(self) -> list[str]:
+        # -I and -S: nothing of the bot's environment, folders or site-packages leads the runner's imports astray.
+        return [sys.executable, "-I", "-S", str(_RUNNER), *self._options]
+
+    def _sandbox_options(self) -> list[str]:
+        if self._sandbox != "auto":
+            return ["--sandbox", self._sandbox]
+        trial = self._tried()
+        if not trial.works:
+            # The run's own runner says what is wrong.
+            return ["--sandbox", "auto"]
+        return ["--sandbox", "none", "--without", trial.without] if trial.without else ["--sandbox", "bubblewrap"]
+
+    def _tried(self) -> Trial:
+        with self._trying:
+            if self._trial is None:
+                command = [*self._command(), "--sandbox", self._sandbox]
+                self._trial = try_machine(self._root, command, _environment())
+                level = logging.INFO if self._trial.contained else logging.WARNING
+                _log.log(level, "programs of local runs: %s", self._trial.words)
+            return self._trial
 
     def _look(self, handle: Handle) -> Observation:
         name = _name_in(handle)
@@ -283,5 +318,6 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
-def _may_pass(name: str) -> bool:
-    return name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX)
+def _environment() -> dict[str, str]:
+    passed = (name for name in os.environ if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX))
+    return {name: os.environ[name] for name in passed}

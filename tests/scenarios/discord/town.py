@@ -116,6 +116,8 @@ class Town:
             "database_url": None,
             "local_enabled": True,
             "local_same_user": "always",
+            # Programs wait for files of the test's, which they would not see from a sandbox.
+            "local_sandbox": "none",
         }
         read = Settings.read(None, **(given | settings))
         logins = self.server.gateway.logins

@@ -82,6 +82,8 @@ class Stage:
             "LOCAL_ENABLED": "true",
             "LOCAL_PYTHON": sys.executable,
             "LOCAL_SAME_USER": "always",
+            # Programs wait for files of the test's, which they would not see from a sandbox.
+            "LOCAL_SANDBOX": "none",
             "LIVE_RUNS_PER_MEMBER": "20",
             "OUTCOME_GRACE_S": "0.5",
         }

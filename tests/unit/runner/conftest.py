@@ -4,6 +4,7 @@ The spools lie in a folder of their own that strangers may pass through, since p
 socket stands where the bot's would, so that tests wait for news and not for seconds.
 """
 
+import functools
 import os
 import select
 import shutil
@@ -24,6 +25,8 @@ from cluster_runner.wire import Event, Outcome
 
 RUNNER = Path(cluster_runner.__file__).parent
 PATIENCE_S = 60.0
+# An ordinary user, for tests that are root: a number nobody else has.
+ORDINARY = 1_234_567
 # Another one in each process: programs of one run are one user, whose processes its runner ends all at once.
 RUN_ID = os.urandom(16).hex()
 
@@ -35,16 +38,59 @@ needs_mounts = pytest.mark.skipif(
 needs_cxx = pytest.mark.skipif(shutil.which("g++") is None, reason="NOT TESTED: there is no g++ on this machine")
 
 
+@functools.cache
+def bubblewrap_trouble() -> str:
+    """Why bubblewrap can't be had on this machine; "" where it can."""
+    folder = tempfile.mkdtemp(prefix="cluster-trial-")
+    Path(folder).chmod(0o711)
+    command = [sys.executable, "-I", "-S", str(RUNNER), "--spool", folder, "--try", "--sandbox", "bubblewrap"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return "" if done.returncode == 0 else done.stdout.strip() or "the runner failed"
+
+
+needs_bubblewrap = pytest.mark.skipif(
+    bool(bubblewrap_trouble()), reason=f"NOT TESTED: no bubblewrap here: {bubblewrap_trouble()}"
+)
+
+# Who starts the runner ("here": whoever runs the tests), and what is around the program.
+_HERE = ("here", pytest.param("here+bubblewrap", marks=needs_bubblewrap))
+both_ways = pytest.mark.parametrize("attempt", _HERE, indirect=True)
+in_every_mode = pytest.mark.parametrize(
+    "attempt",
+    [
+        pytest.param("root", marks=as_root),
+        pytest.param("root+bubblewrap", marks=[as_root, needs_bubblewrap]),
+        "user",
+        pytest.param("user+bubblewrap", marks=needs_bubblewrap),
+    ],
+    indirect=True,
+)
+
+
 class Attempt:
     """One attempt in one spool folder: start the runner on it, wait for it, read it."""
 
-    def __init__(self, home: Path, name: str) -> None:
+    def __init__(self, home: Path, name: str, mode: str = "here") -> None:
         self.home = home
+        who, _, sandbox = mode.partition("+")
+        self.contained = bool(sandbox)
+        self.sandbox = sandbox or "none"
+        # None: whoever runs the tests.
+        self.user = ORDINARY if who == "user" and os.geteuid() == 0 else None
+        # Whether programs get a user of their own.
+        self.demoted = os.geteuid() == 0 and self.user is None
         self.spool = home / name
         self.spool.mkdir(mode=0o711)
         self.spool.chmod(0o711)
+        if self.user is not None:
+            os.chown(self.spool, self.user, self.user)
         self._doorbell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._doorbell.bind(str(home / "doorbell"))
+        if self.user is not None:
+            os.chown(home / "doorbell", self.user, self.user)
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def ask(
@@ -60,7 +106,10 @@ class Attempt:
         """Write the payload."""
         language = {"py": "python", "cpp": "cpp", "cu": "cuda"}[main.rpartition(".")[2]]
         payload = wire.Payload(RUN_ID, attempt, {main: text, **(files or {})}, main, language, time_limit_s, arguments)
-        (self.spool / "payload.json").write_text(wire.payload_to_json(payload))
+        path = self.spool / "payload.json"
+        path.write_text(wire.payload_to_json(payload))
+        if self.user is not None:
+            os.chown(path, self.user, self.user)
         return self
 
     def start(
@@ -68,6 +117,10 @@ class Attempt:
     ) -> subprocess.Popen[bytes]:
         """Start a runner."""
         command = [sys.executable, "-I", "-S", str(RUNNER), "--spool", str(self.spool), "--python", sys.executable]
+        command += ["--sandbox", self.sandbox]
+        if self.user is not None:
+            helper = str(Path(__file__).with_name("ordinary_user.py"))
+            command = [sys.executable, helper, str(self.user), str(self.home), *command]
         with (self.home / "runner.log").open("ab") as log:
             process = subprocess.Popen(
                 [*command, *options],
@@ -138,9 +191,9 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
-def attempt(home: Path) -> Iterator[Attempt]:
-    """A spool without a payload."""
-    attempt = Attempt(home, f"{RUN_ID}-1")
+def attempt(home: Path, request: pytest.FixtureRequest) -> Iterator[Attempt]:
+    """A spool without a payload; tests marked `both_ways` get it without and with bubblewrap."""
+    attempt = Attempt(home, f"{RUN_ID}-1", getattr(request, "param", "here"))
     yield attempt
     attempt.close()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Attempt
+from .conftest import Attempt, both_ways
 
 _HEAD = """
 import os
@@ -24,6 +24,7 @@ def content(attempt: Attempt, stored: str) -> bytes:
     return (attempt.spool / "artifacts" / stored).read_bytes()
 
 
+@both_ways
 def test_files_are_kept_under_safe_names(attempt: Attempt) -> None:
     attempt.ask(_HEAD + "put('plot.png')\nput('a b;ü.txt')\nos.makedirs('sub/deep')\nput('sub/deep/data.csv', 5)")
     kept = artifacts(attempt)
@@ -35,6 +36,7 @@ def test_files_are_kept_under_safe_names(attempt: Attempt) -> None:
     assert content(attempt, "03-sub_deep_data.csv") == b"xxxxx"
 
 
+@both_ways
 def test_what_is_no_plain_file_of_its_own_stays_behind(attempt: Attempt) -> None:
     attempt.ask(
         _HEAD + "os.symlink('/etc/passwd', 'link')\nos.symlink('/etc', 'folder_link')\nos.mkfifo('pipe')\n"
@@ -47,6 +49,7 @@ def test_what_is_no_plain_file_of_its_own_stays_behind(attempt: Attempt) -> None
     assert [file.name for file in (attempt.spool / "artifacts").iterdir()] == [kept["good"]["stored"]]
 
 
+@both_ways
 def test_a_replaced_folder_is_not_followed(attempt: Attempt) -> None:
     attempt.ask("import os\nfolder = os.environ['CLUSTER_ARTIFACTS']\nos.rmdir(folder)\nos.symlink('/etc', folder)")
     assert artifacts(attempt) == {}
@@ -86,6 +89,7 @@ def test_files_of_a_failing_program_are_kept_too(attempt: Attempt) -> None:
     assert attempt.kinds()[-2:] == ["artifact", "outcome"]
 
 
+@both_ways
 def test_a_deep_folder_does_no_harm(attempt: Attempt) -> None:
     attempt.ask(_HEAD + "for _ in range(2000):\n    os.mkdir('d')\n    os.chdir('d')\nput('buried')")
     assert artifacts(attempt) == {}

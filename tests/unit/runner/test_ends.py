@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PATIENCE_S, Attempt, await_death, is_gone, needs_mounts
+from .conftest import PATIENCE_S, Attempt, await_death, both_ways, is_gone, needs_mounts
 
 _IGNORE = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\ntime.sleep(1000)\n"
 _APPEND = "with open('{file}', 'a') as file: file.write('x')\n"
@@ -22,6 +22,7 @@ def pid_in(text: str) -> int:
     return int(found[1])
 
 
+@both_ways
 @pytest.mark.parametrize(("text", "code"), [("pass", 0), ("raise SystemExit(3)", 3), ("1/0", 1), ("exit(255)", 255)])
 def test_the_exit_code_is_told(attempt: Attempt, text: str, code: int) -> None:
     outcome = attempt.ask(text).run()
@@ -29,17 +30,20 @@ def test_the_exit_code_is_told(attempt: Attempt, text: str, code: int) -> None:
     assert attempt.kinds()[:2] == ["hello", "run"]
 
 
+@both_ways
 def test_a_signal_is_told_by_its_name(attempt: Attempt) -> None:
     outcome = attempt.ask("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)").run()
     assert (outcome.result, outcome.exit_code, outcome.signal) == ("signalled", None, "SIGSEGV")
 
 
+@both_ways
 def test_a_kill_from_outside_is_explained(attempt: Attempt) -> None:
     outcome = attempt.ask("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)").run()
     assert (outcome.result, outcome.signal) == ("signalled", "SIGKILL")
     assert "memory" in outcome.detail
 
 
+@both_ways
 def test_time_and_memory_are_measured(attempt: Attempt) -> None:
     outcome = attempt.ask("import time\nblock = b'x' * (200 << 20)\ntime.sleep(0.5)").run()
     assert outcome.duration_s >= 0.5
@@ -61,12 +65,14 @@ def test_a_daemon_dies_with_its_program(attempt: Attempt) -> None:
     assert all(is_gone(pid) for pid in pids)
 
 
+@both_ways
 def test_a_child_that_holds_the_output_does_not_delay_the_end(attempt: Attempt) -> None:
     attempt.ask("import subprocess\nsubprocess.Popen(['sleep', '1000'])\nprint('done')")
     assert attempt.run().exit_code == 0
     assert attempt.logs() == "done\n"
 
 
+@both_ways
 def test_a_crowd_that_keeps_forking_is_ended(attempt: Attempt) -> None:
     attempt.ask(
         "import os, time\n"
@@ -81,12 +87,14 @@ def test_a_crowd_that_keeps_forking_is_ended(attempt: Attempt) -> None:
     assert attempt.run().exit_code == 0
 
 
+@both_ways
 def test_the_time_limit_ends_it(attempt: Attempt) -> None:
     outcome = attempt.ask("import time\ntime.sleep(1000)", time_limit_s=0.5).run()
     assert outcome.result == "time_limit"
     assert 0.5 <= outcome.duration_s < 50
 
 
+@both_ways
 def test_a_program_that_ignores_the_wish_to_stop_is_killed_after_its_grace(attempt: Attempt) -> None:
     runner = attempt.ask(_IGNORE).start()
     attempt.wait_for(attempt.logs)
@@ -96,6 +104,7 @@ def test_a_program_that_ignores_the_wish_to_stop_is_killed_after_its_grace(attem
     assert attempt.outcome().duration_s >= 2.0
 
 
+@both_ways
 def test_last_words_are_heard(attempt: Attempt) -> None:
     attempt.ask(
         "import signal, time\n"
@@ -111,6 +120,7 @@ def test_last_words_are_heard(attempt: Attempt) -> None:
     assert attempt.logs() == "ready\nbye\n"
 
 
+@both_ways
 def test_sigterm_to_the_runner_is_a_wish_to_stop(attempt: Attempt) -> None:
     runner = attempt.ask("import time\nprint('ready')\ntime.sleep(1000)").start()
     attempt.wait_for(attempt.logs)
@@ -138,6 +148,7 @@ def test_a_wish_before_the_start_runs_nothing(attempt: Attempt, outside: Path) -
     assert (attempt.spool / "claim").exists()
 
 
+@both_ways
 def test_too_much_memory_ends_it_children_counted(attempt: Attempt) -> None:
     attempt.ask(
         "import os, time\n"

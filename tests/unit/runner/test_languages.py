@@ -7,7 +7,7 @@ import pytest
 
 from cluster_runner.languages import Tools, compile_command, find_tool, run_command
 
-from .conftest import Attempt, needs_cxx
+from .conftest import Attempt, both_ways, needs_cxx
 
 
 def script(path: Path, text: str) -> Path:
@@ -28,6 +28,7 @@ chmod +x "$2"
 _SMI = "echo 'NVIDIA Test GPU, 580.1'\n"
 
 
+@both_ways
 @needs_cxx
 def test_cpp_is_compiled_and_run_with_its_arguments(attempt: Attempt) -> None:
     attempt.ask(
@@ -42,6 +43,7 @@ def test_cpp_is_compiled_and_run_with_its_arguments(attempt: Attempt) -> None:
     assert attempt.logs("stdout") == "2 a b 5\n"
 
 
+@both_ways
 @needs_cxx
 def test_a_refused_program_ends_in_the_compile_phase(attempt: Attempt) -> None:
     outcome = attempt.ask("int main() { return nonsense; }", main="main.cpp").run()

@@ -175,7 +175,7 @@ async def test_strangers_may_pass_but_not_look(home: Path) -> None:
 
 async def test_a_runner_that_does_not_start_is_no_mystery(home: Path) -> None:
     """A runner that ends before it claims (here: an option it does not know) ends in MISSING, not in waiting."""
-    launcher = LocalProcess(home / "local", memory_limit_mb=64)
+    launcher = LocalProcess(home / "local", sandbox="none", memory_limit_mb=64)
     launcher._options.append("--no-such-option")
     run = run_of_text()
     handle = await launcher.start(run)

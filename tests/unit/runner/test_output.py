@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Attempt, needs_cxx
+from .conftest import Attempt, both_ways, needs_cxx
 
 _PYTHON_LINES = """
 import os, sys, time
@@ -43,6 +43,7 @@ def await_file(name):
         pytest.param("main.cpp", _C_LINES, id="cpp", marks=needs_cxx),
     ],
 )
+@both_ways
 def test_lines_arrive_as_they_are_printed(attempt: Attempt, main: str, text: str) -> None:
     assert attempt.ask(text, main=main).run().exit_code == 0
     logs = [event for event in attempt.events() if event.kind == "log"]
@@ -70,12 +71,14 @@ def test_a_character_split_over_two_writes_stays_whole(attempt: Attempt, outside
     assert attempt.logs() == "a€\n�!\n�"
 
 
+@both_ways
 def test_no_byte_is_changed_or_lost(attempt: Attempt) -> None:
     attempt.ask("import os\nos.write(1, b'nul \\0 bell \\a cr \\r\\n tab \\t esc \\x1b[31m' + b'x' * 100_000)")
     assert attempt.run().exit_code == 0
     assert attempt.logs("stdout") == "nul \0 bell \a cr \r\n tab \t esc \x1b[31m" + "x" * 100_000
 
 
+@both_ways
 def test_stdout_is_a_terminal_stderr_a_pipe_and_stdin_empty(attempt: Attempt) -> None:
     attempt.ask(
         "import sys, os\n"
@@ -103,6 +106,7 @@ def test_the_two_streams_are_told_apart_in_order_of_arrival(attempt: Attempt, ou
     assert (attempt.logs("stdout"), attempt.logs("stderr")) == ("0\n2\n4\n", "1\n3\n5\n")
 
 
+@both_ways
 def test_a_flood_loses_its_middle_and_says_exactly_how_much(attempt: Attempt) -> None:
     lines = [f"line {number} with some text that is not short" for number in range(400_000)]
     attempt.ask(
@@ -125,6 +129,7 @@ def test_a_flood_loses_its_middle_and_says_exactly_how_much(attempt: Attempt) ->
     assert gap.body["lines"] == whole[len(head) : len(whole) - len(tail)].count("\n")
 
 
+@both_ways
 def test_output_of_the_last_moment_is_kept(attempt: Attempt) -> None:
     attempt.ask("import os\nos.write(1, b'x' * 50_000 + b'last\\n')\nos._exit(0)")
     attempt.run()
