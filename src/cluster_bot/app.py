@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
 from cluster_bot.discord_bot.intake import TimeLimits
@@ -136,12 +136,20 @@ async def serve(settings: Settings, *, debug: bool = False) -> None:
 
 
 class _DataFolder:
-    """The data folder, made where missing, and locked: two bots on one folder would each answer everything."""
+    """The data folder, made where missing, and locked: two bots on one folder would each answer everything.
+
+    A record lock dies with its process. Any other would be held, for a moment after a kill, by a runner that was just
+    being forked, and turn away the bot's next life. As a process has it only once, `_held` keeps its own bots apart.
+    """
+
+    _held: ClassVar[set[Path]] = set()
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def __enter__(self) -> None:
+        if self._path.resolve() in self._held:
+            raise self._in_use()
         try:
             self._path.mkdir(parents=True, exist_ok=True)
             for kept in self._path.glob("cluster-bot.sqlite3*"):
@@ -153,12 +161,15 @@ class _DataFolder:
                 f"The data folder {self._path} can't be used ({error.strerror}); set DATA_DIR."
             ) from None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             self._lock.close()
-            raise StartupError(
-                f"Another bot is using the data folder {self._path}; stop it, or set DATA_DIR."
-            ) from None
+            raise self._in_use() from None
+        self._held.add(self._path.resolve())
 
     def __exit__(self, *_: object) -> None:
+        self._held.discard(self._path.resolve())
         self._lock.close()
+
+    def _in_use(self) -> StartupError:
+        return StartupError(f"Another bot is using the data folder {self._path}; stop it, or set DATA_DIR.")
