@@ -29,7 +29,7 @@ from cluster_bot.runs.advance import (
 )
 from cluster_bot.runs.ports import Hints, Launcher, LaunchRefusedError, SpoolKeeper, SpoolSource, Store, Unknowable
 from cluster_bot.runs.rules import Rules
-from cluster_bot.runs.run import Handle, Machine, Observation, Run, Status
+from cluster_bot.runs.run import Handle, Machine, Observation, Run, Sighting, Status
 from cluster_bot.scheduling.workers import Bell, Workers
 from cluster_runner.wire import Event
 
@@ -173,7 +173,7 @@ class Follower:
         run = await self._move(run, *happenings)
         if run.status is Status.QUEUED and (run.retry_at is None or run.retry_at <= self._clock()):
             run = await self._launch(run)
-        elif run.status in (Status.STARTING, Status.STOPPING) and run.handle is None:
+        elif run.status in (Status.STARTING, Status.RUNNING, Status.STOPPING) and run.handle is None:
             run = await self._heal(run)
         if run.status is Status.STOPPING and run.handle is not None:
             await self._ask_to_stop(run.handle, known)
@@ -271,6 +271,10 @@ class Follower:
             return run
         if found is Unknowable.EVER and not self._launcher.claims:
             return await self._move(run, LaunchUnknowable())
+        if run.status is Status.RUNNING:
+            # Its runner spoke before the handle was known; without one nobody would ever ask whether it still lives.
+            gone = Observed(Observation(Sighting.MISSING, "its scheduler does not know it any more"))
+            return await self._move(run, gone) if found is None else run
         if run.status is Status.STOPPING:
             # Either nothing was launched, or the claim will refuse a run whose stop is wished.
             return await self._move(run, LaunchRefused("", again=False))
