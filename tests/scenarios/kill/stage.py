@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.launchers.local_process import Doorbell
 from cluster_sandbox.discord import Acting, DiscordServer, File, Interaction, Message, Policy
 
 from .lives import Life, Zygote
-from .programs import Program
+from .programs import Program, read_ledger
 
 PATIENCE_S = 60.0
 PASSED_ON = ("PATH", "HOME", "LANG", "PYTHONPATH")
@@ -264,7 +265,8 @@ class Stage:
         """What a person needs to understand a failure."""
         events = [f"  {one.seq} {one.event} {one.channel_id} {one.content[:90]!r}" for one in self.server.events]
         log = self.life.log.read_text("utf-8", "replace").splitlines() if self.lives and self.life.log.exists() else []
-        return "\n".join(["what people saw:", *events[-40:], "the bot's log:", *log[-40:]])
+        runners = [f"{one.tag}: {self._runners(one)}{' killed' * one.runner_killed}" for one in self.submissions]
+        return "\n".join(["what people saw:", *events[-40:], "runners:", *runners, "the bot's log:", *log[-40:]])
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -286,6 +288,18 @@ class Stage:
     def spools(self) -> list[Path]:
         """The folders of attempts that are still there."""
         return sorted((self.folder / "data" / "local").glob("*-*"))
+
+    async def program_begins(self, submission: Submission) -> None:
+        """Wait in the dead bot's place until the program has noted its begin: its runner rings as it prints."""
+        rung = asyncio.Event()
+        bell = Doorbell(self.folder / "data" / "local", lambda run: rung.set())
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while submission.tag not in read_ledger(self.ledger):
+                    await rung.wait()
+                    rung.clear()
+        finally:
+            bell.close()
 
     async def runner_ends(self, submission: Submission) -> None:
         """Wait until no runner of the submission lives; the bot need not live either."""

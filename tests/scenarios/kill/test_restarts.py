@@ -14,7 +14,7 @@ from cluster_sandbox.discord.faults import Fault
 
 from .borders import BORDERS, MESSAGES, Border
 from .conftest import Play, Theatre
-from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, TAPERING
+from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, STUCK, TAPERING
 from .stage import OVER_AN_HOUR_S, OVER_NONCES_S, OVER_TOKENS_S, POLICY, Stage
 
 NO_OLD_EDITS = replace(POLICY, old_edits=0, old_edit_retry_s=0.01)
@@ -168,7 +168,20 @@ async def both_die_after_handle(stage: Stage) -> None:
     await both_die(stage, Border("", verb="save", step="handle"), 0.0)
 
 
+async def runner_lost_before_its_handle_was_known(stage: Stage) -> None:
+    """The bot dies before it knows the handle, the runner in the middle: all there is to learn of it is its spool."""
+    await stage.start({"verb": "start", "step": None, "when": "after", "nth": 1, "victim": "run1.py"})
+    await stage.up_again()
+    submission = await stage.submit("run1", STUCK)
+    await stage.death()
+    await stage.program_begins(submission)
+    stage.kill_runner(submission)
+    assert submission.runner_killed, "there was no runner to kill"
+    await stage.end_well()
+
+
 PLAYS = [
+    Play("runner-lost-before-its-handle-was-known", runner_lost_before_its_handle_was_known),
     Play("runner-dies-before-its-claim", runner_dies_before_its_claim),
     Play("both-die-after-the-start", both_die_after_start),
     Play("both-die-after-the-handle", both_die_after_handle),
