@@ -1,4 +1,4 @@
-"""The lock on the data folder ends with the bot, even where a process that it was just forking lives on for a moment."""
+"""The lock on the data folder ends with the bot, even where what it was forking lives on for a moment."""
 
 import asyncio
 import os
@@ -6,8 +6,13 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from cluster_bot.app import open_parts
 from cluster_bot.settings import Settings
+
+# The loop in which the plays of this folder go on meanwhile.
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 _FORKS_AND_DIES = """\
 import asyncio, os, signal
@@ -18,6 +23,7 @@ async def main():
     async with open_parts(Settings.read(None)):
         child = os.fork()
         if child == 0:
+            os.close(1)
             signal.pause()
         print(child, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
