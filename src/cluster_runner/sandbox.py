@@ -99,14 +99,15 @@ class Sandbox:
         shown = [*_SHOWN_WHERE_THERE, *_libraries(), *(_SHOWN_WITH_NETWORK if self.network else ())]
         devices = [device for pattern in _GPU_DEVICES for device in sorted(glob.glob(pattern))]
         shown += [*(_SHOWN_WITH_GPU if devices else ()), *self.folders]
+        # Before the folders: a tool may lie below the host's /tmp, and must stand in this one.
+        options += ["--bind", os.path.join(self.work, "tmp"), "/tmp"]
         for path in dict.fromkeys(shown):
             if os.path.exists(path) and not path.startswith("/usr/"):
                 options += _shown(path)
         options += ["--proc", "/proc", "--dev", "/dev"]
         for device in devices:
             options += ["--dev-bind", device, device]
-        options += ["--bind", self.work, WORK, "--bind", os.path.join(self.work, "tmp"), "/tmp"]
-        options += ["--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run"]
+        options += ["--bind", self.work, WORK, "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run"]
         return [*options, "--bind", os.path.join(self.work, "shm"), "/dev/shm"]
 
 

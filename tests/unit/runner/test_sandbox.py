@@ -5,6 +5,9 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -326,3 +329,13 @@ def test_tools_beside_the_runs_are_not_shown(attempt: Attempt) -> None:
     attempt.sandbox = "auto"
     attempt.ask("int main(){}", main="main.cpp").run("--cxx", str(compiler))
     assert "which holds the runs too" in isolation(attempt)
+
+
+@contained
+def test_a_tool_may_lie_below_the_hosts_temporary_folder(attempt: Attempt) -> None:
+    with tempfile.TemporaryDirectory(prefix="cluster-tools-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", f"{folder}/env"], check=True)
+        attempt.ask("import sys; print(sys.prefix); open('/tmp/mine', 'w').close()")
+        assert attempt.run("--python", f"{folder}/env/bin/python").exit_code == 0
+        assert f"{folder}/env" in attempt.logs("stdout")
