@@ -153,7 +153,7 @@ def family(mark: str) -> set[int]:
             except OSError:
                 continue
             # The program's own words, not those of bubblewrap and the runner, which repeat them.
-            if words[0].endswith(b"python") and any(mark.encode() in word for word in words[1:]):
+            if words[0].rpartition(b"/")[2].startswith(b"python") and any(mark.encode() in word for word in words[1:]):
                 found.add(int(entry.name))
     return found
 
