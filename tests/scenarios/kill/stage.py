@@ -84,7 +84,6 @@ class Stage:
             "LOCAL_PYTHON": sys.executable,
             "LOCAL_SAME_USER": "always",
             # The ledger lies outside what a program in bubblewrap can write to.
-            "LOCAL_SANDBOX": "none",
             # Programs wait for files of the test's, which they would not see from a sandbox.
             "LOCAL_SANDBOX": "none",
             "LIVE_RUNS_PER_MEMBER": "20",
