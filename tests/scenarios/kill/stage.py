@@ -83,8 +83,7 @@ class Stage:
             "LOCAL_ENABLED": "true",
             "LOCAL_PYTHON": sys.executable,
             "LOCAL_SAME_USER": "always",
-            # The ledger lies outside what a program in bubblewrap can write to.
-            # Programs wait for files of the test's, which they would not see from a sandbox.
+            # The ledger lies outside what a program in a sandbox can write to.
             "LOCAL_SANDBOX": "none",
             "LIVE_RUNS_PER_MEMBER": "20",
             "OUTCOME_GRACE_S": "0.5",

@@ -57,12 +57,10 @@ class Wires:
     def _watched(self, name: str, verb: Callable[..., Any]) -> Callable[..., Any]:
         async def watched(*args: Any, **options: Any) -> Any:
             self._learn(args)
-            struck = [wire for number, wire in enumerate(self._wires) if self._strikes(number, wire, name, args)]
-            if any(wire["when"] == "before" for wire in struck):
-                os.kill(os.getpid(), signal.SIGKILL)
+            self._touch("before", name, args)
+            # Where it raises, as a save does that came too late, there is no effect for a wire to stand behind.
             result = await verb(*args, **options)
-            if struck:
-                os.kill(os.getpid(), signal.SIGKILL)
+            self._touch("after", name, args)
             self._learn(result if isinstance(result, list) else [getattr(result, "run", result)])
             return result
 
@@ -75,13 +73,15 @@ class Wires:
                 if value.handle is not None:
                     self._names[value.handle.text] = value.spec.main
 
-    def _strikes(self, number: int, wire: dict[str, Any], name: str, args: Sequence[Any]) -> bool:
-        if wire["verb"] != name or self._subject(args[0]) != wire["victim"]:
-            return False
-        if wire.get("step") is not None and step(args[0]) != wire["step"]:
-            return False
-        self._touched[number] += 1
-        return self._touched[number] == wire["nth"]
+    def _touch(self, when: str, name: str, args: Sequence[Any]) -> None:
+        for number, wire in enumerate(self._wires):
+            if wire["when"] == when and wire["verb"] == name and self._concerns(wire, args[0]):
+                self._touched[number] += 1
+                if self._touched[number] == wire["nth"]:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+    def _concerns(self, wire: dict[str, Any], first: Any) -> bool:
+        return self._subject(first) == wire["victim"] and (wire.get("step") is None or wire["step"] == step(first))
 
     def _subject(self, first: Any) -> str:
         spec = getattr(first, "spec", None)
