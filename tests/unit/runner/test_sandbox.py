@@ -63,7 +63,8 @@ def test_nothing_but_its_work_can_be_written(attempt: Attempt) -> None:
         "    open(path, 'w').write('x')\n"
         "shared_memory.SharedMemory('block', True, 1 << 20).unlink()\n"
         "Semaphore()\n"
-        "print(sorted(os.listdir('/run/work/tmp')))"
+        "# A tool of the host's /tmp leaves its mount point there.\n"
+        "print(sorted(name for name in os.listdir('/run/work/tmp') if len(name) == 1))"
     )
     assert attempt.run().exit_code == 0
     assert "ALLOWED" not in attempt.logs()
