@@ -27,6 +27,17 @@ _RESULTS: Mapping[str, tuple[Status, Reason]] = MappingProxyType(
     }
 )
 
+# What a scheduler's own verdict makes of a run whose outcome never arrived; any other leaves it lost.
+_ENDINGS: Mapping[Reason, Status] = MappingProxyType(
+    {
+        Reason.CANCELLED_OUTSIDE: Status.CANCELLED,
+        Reason.TIME_LIMIT: Status.TIMED_OUT,
+        Reason.QUEUE_LIMIT: Status.TIMED_OUT,
+        Reason.LAUNCHER_REFUSED: Status.FAILED,
+        Reason.SETUP_ERROR: Status.FAILED,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LaunchWished:
@@ -46,6 +57,7 @@ class LaunchRefused:
 
     detail: str
     again: bool
+    after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +107,8 @@ def advance(run: Run, happening: Happening, now: float, rules: Rules) -> Run:
             return _wish_launch(run, now)
         case LaunchAccepted(handle):
             return run if run.handle == handle else replace(run, handle=handle)
-        case LaunchRefused(detail, again):
-            return _refused(run, detail, again, now, rules)
+        case LaunchRefused():
+            return _refused(run, happening, now, rules)
         case LaunchUnknowable():
             return _unknowable(run, now)
         case Said():
@@ -132,26 +144,34 @@ def _wish_launch(run: Run, now: float) -> Run:
         handle=None,
         url=None,
         gone_at=None,
+        gone_as=None,
         applied=0,
         detail="",
     )
 
 
-def _refused(run: Run, detail: str, again: bool, now: float, rules: Rules) -> Run:
+def _refused(run: Run, refused: LaunchRefused, now: float, rules: Rules) -> Run:
     if run.status is Status.STOPPING:
         return _end_stopped(run, now)
     if run.status is not Status.STARTING:
         return run
-    if again:
+    if refused.again:
         # Asking again is bounded by the queue's clock, not by a count: an outage may last longer than five tries.
-        return _queue_again(run, detail, now + rules.retry_pause_s)
-    return _end(run, Status.FAILED, Reason.LAUNCHER_REFUSED, now, detail)
+        return _queue_again(run, refused.detail, now + max(refused.after_s or 0.0, rules.retry_pause_s))
+    return _end(run, Status.FAILED, Reason.LAUNCHER_REFUSED, now, refused.detail)
 
 
 def _queue_again(run: Run, detail: str, retry_at: float) -> Run:
     # Nothing of the idle attempt may stay: a run that waits can't be gone.
     return replace(
-        run, status=Status.QUEUED, retry_at=retry_at, handle=None, gone_at=None, started_at=None, detail=detail
+        run,
+        status=Status.QUEUED,
+        retry_at=retry_at,
+        handle=None,
+        gone_at=None,
+        gone_as=None,
+        started_at=None,
+        detail=detail,
     )
 
 
@@ -209,7 +229,7 @@ def _gone(run: Run, seen: Observation, now: float, rules: Rules) -> Run:
             return _queue_again(run, seen.detail, now)
         return _end(run, Status.FAILED, Reason.LAUNCHER_REFUSED, now, seen.detail)
     if run.gone_at is None:
-        return replace(run, gone_at=now, detail=seen.detail or run.detail)
+        return replace(run, gone_at=now, gone_as=seen.ending, detail=seen.detail or run.detail)
     return run
 
 
@@ -227,7 +247,8 @@ def _tick(run: Run, now: float, rules: Rules) -> Run:
     if run.gone_at is not None and now - run.gone_at >= rules.outcome_grace_s:
         if run.stop is not None:
             return _end_stopped(run, now)
-        return _end(run, Status.LOST, Reason.RUNNER_VANISHED, now, run.detail)
+        reason = run.gone_as or Reason.RUNNER_VANISHED
+        return _end(run, _ENDINGS.get(reason, Status.LOST), reason, now, run.detail)
     waiting = run.status in (Status.QUEUED, Status.STARTING)
     if waiting and now - run.created_at > rules.queue_limit_s:
         return _wish_stop(run, Reason.QUEUE_LIMIT, "the clock", now)

@@ -20,12 +20,16 @@ from cluster_runner.wire import Event
 
 
 class LaunchRefusedError(ClusterBotError):
-    """The scheduler said no and nothing was started; `again` says whether asking later may help."""
+    """The scheduler said no and nothing was started.
 
-    def __init__(self, detail: str, *, again: bool) -> None:
+    `again` says whether asking later may help, `after_s` in how many seconds at the earliest, where it is known.
+    """
+
+    def __init__(self, detail: str, *, again: bool, after_s: float | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.again = again
+        self.after_s = after_s
 
 
 class LaunchUncertainError(ClusterBotError):
@@ -83,6 +87,25 @@ class Launcher(Protocol):
 
 
 @runtime_checkable
+class Discerning(Protocol):
+    """A launcher that knows beforehand what it could not start, so that it is refused before it is admitted."""
+
+    def check(self, spec: RunSpec) -> None:
+        """Raise UserError, with what to do instead, where `spec` could never be started. No I/O."""
+
+
+@runtime_checkable
+class Recognising(Protocol):
+    """A launcher whose runners tell the scheduler's own id in their hello.
+
+    Where a launch took effect twice, that says which of the two won the claim.
+    """
+
+    def handle_of(self, scheduler_run: str) -> Handle | None:
+        """The handle of what the runner named; None where that is no id of this launcher's."""
+
+
+@runtime_checkable
 class SpoolSource(Protocol):
     """A launcher that can fetch a runner's spool through its own channel."""
 
@@ -137,6 +160,11 @@ class Place:
     state: Mapping[str, Any] = field(default_factory=dict)
     shown_version: int = -1
     closed: bool = False
+
+
+def artifact_blob(attempt: int, n: int) -> str:
+    """The blob of artifact event `n`: two files of a run may share the name their program gave them."""
+    return f"artifact/{attempt}/{n}"
 
 
 class Store(Protocol):

@@ -155,6 +155,7 @@ class Run:
     started_at: float | None = None
     program_at: float | None = None
     gone_at: float | None = None
+    gone_as: Reason | None = None
     finished_at: float | None = None
     outcome: Outcome | None = None
     note: str = ""
@@ -177,9 +178,11 @@ class Observation:
     """One look at a run: what was seen, a line of detail, a URL for people.
 
     `never_ran` is a promise the launcher may add to MISSING or FINISHED: the program did not and will not start.
+    `ending` is what such an end means where no outcome ever arrives; None: that nobody knows how it ended.
     """
 
     sighting: Sighting
     detail: str = ""
     url: str | None = None
     never_ran: bool = False
+    ending: Reason | None = None

@@ -27,7 +27,17 @@ from cluster_bot.runs.advance import (
     Tick,
     advance,
 )
-from cluster_bot.runs.ports import Hints, Launcher, LaunchRefusedError, SpoolKeeper, SpoolSource, Store, Unknowable
+from cluster_bot.runs.ports import (
+    Hints,
+    Launcher,
+    LaunchRefusedError,
+    Recognising,
+    SpoolKeeper,
+    SpoolSource,
+    Store,
+    Unknowable,
+    artifact_blob,
+)
 from cluster_bot.runs.rules import Rules
 from cluster_bot.runs.run import Handle, Machine, Observation, Run, Sighting, Status
 from cluster_bot.scheduling.workers import Bell, Workers
@@ -225,7 +235,7 @@ class Follower:
             if content is None:
                 continue
             try:
-                await self._store.put_blob(run.id, artifact_blob(event), content)
+                await self._store.put_blob(run.id, artifact_blob(run.attempt, event.n), content)
             except ClusterBotError as error:
                 log.warning("artifact left out: %s", error, extra={"action": "artifact_refused", "run": run.id})
 
@@ -233,7 +243,15 @@ class Follower:
         if run.attempt == 0:
             return []
         events = await self._store.events(run.id, run.attempt, run.applied, kinds=STATE_KINDS)
-        return [said(event) for event in events]
+        return [happening for event in events for happening in (*self._recognised(event), said(event))]
+
+    def _recognised(self, event: Event) -> list[Happening]:
+        """Where a launch took effect twice, the runner that speaks is the one that won the claim."""
+        scheduler_run = event.body.get("scheduler_run") if event.kind == "hello" else None
+        if scheduler_run is None or not isinstance(self._launcher, Recognising):
+            return []
+        handle = self._launcher.handle_of(str(scheduler_run))
+        return [] if handle is None else [LaunchAccepted(handle)]
 
     # --- deeds --------------------------------------------------------------------------------------------------
 
@@ -249,12 +267,23 @@ class Follower:
                 handle = await self._launcher.start(run)
         except LaunchRefusedError as refusal:
             log.warning("launch refused: %s", refusal, extra={"action": "launch_refused", "run": run.id})
-            return await self._move(run, LaunchRefused(refusal.detail, refusal.again))
+            return await self._move(run, LaunchRefused(refusal.detail, refusal.again, refusal.after_s))
         except Exception:
             # Nobody knows whether it took effect; the next step asks `find`, and nothing is repeated before.
             log.exception("launch uncertain", extra={"action": "launch_uncertain", "run": run.id})
             return run
-        return await self._move(run, LaunchAccepted(handle))
+        return await self._accept(run, handle)
+
+    async def _accept(self, run: Run, handle: Handle) -> Run:
+        """Keep the handle; where the run has moved on meanwhile, what was just launched is one too many."""
+        now = await self._store.load(run.id)
+        # Where there is a claim, the loser of two ends by itself; which one that is nobody knows here.
+        second = now.handle not in (None, handle) and not self._launcher.claims
+        if now.status.final or now.attempt != run.attempt or second:
+            log.warning("launched too late", extra={"action": "launched_too_late", "run": run.id})
+            await self._stop(handle)
+            return now
+        return now if now.handle is not None else await self._move(now, LaunchAccepted(handle))
 
     async def _heal(self, run: Run) -> Run:
         """The wish to launch is on record and the handle is not: find out which half happened."""
@@ -285,6 +314,9 @@ class Follower:
         if known.stop_asked_at is not None and now - known.stop_asked_at < self._pace.stop_again_s:
             return
         known.stop_asked_at = now
+        await self._stop(handle)
+
+    async def _stop(self, handle: Handle) -> None:
         try:
             async with asyncio.timeout(self._pace.answer_s):
                 await self._launcher.stop(handle)
@@ -295,11 +327,6 @@ class Follower:
     async def _let_go(self, run: Run) -> None:
         if self._spool is not None and run.attempt > 0:
             await self._spool.discard(run)
-
-
-def artifact_blob(event: Event) -> str:
-    """The name under which the store keeps the file of an artifact event: two files may share theirs."""
-    return f"artifact/{event.n}/{event.body['name']}"
 
 
 def said(event: Event) -> Said:

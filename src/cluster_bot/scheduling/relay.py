@@ -12,9 +12,8 @@ from dataclasses import replace
 
 from cluster_bot.errors import UnreadableRunError
 from cluster_bot.log import get_logger
-from cluster_bot.runs.ports import Attachment, FeedGoneError, Gap, Hints, Memory, Place, RunFeed, Store
+from cluster_bot.runs.ports import Attachment, FeedGoneError, Gap, Hints, Memory, Place, RunFeed, Store, artifact_blob
 from cluster_bot.runs.run import Reason, Run
-from cluster_bot.scheduling.follower import artifact_blob
 from cluster_bot.scheduling.lines import Lines
 from cluster_bot.scheduling.workers import Bell, Workers
 from cluster_runner.wire import Event
@@ -180,7 +179,7 @@ class _Service:
     async def _files(self, run: Run) -> list[Attachment]:
         files = []
         for event in await self._store.events(run.id, run.attempt, 0, kinds=("artifact",)) if run.attempt else []:
-            content = await self._store.blob(run.id, artifact_blob(event))
+            content = await self._store.blob(run.id, artifact_blob(run.attempt, event.n))
             files.append(Attachment(str(event.body["name"]), content, str(event.body.get("detail") or "")))
         return files
 
