@@ -96,11 +96,35 @@ async def _save(store: Store, run_id: str, count: str) -> None:
         _tell(version=run.version)
 
 
+async def _claim(store: Store, instance: str, *run_ids: str) -> None:
+    """Claim each run's first attempt, all at once."""
+
+    async def one(run_id: str) -> None:
+        _tell(run=run_id, instance=instance, won=await store.claim(run_id, 1, instance))
+
+    async with asyncio.TaskGroup() as group:
+        for run_id in run_ids:
+            group.create_task(one(run_id), name=f"claim {run_id}")
+
+
+async def _stop(store: Store, *run_ids: str) -> None:
+    """Wish each run to end, all at once."""
+
+    async def one(run_id: str) -> None:
+        run = await store.load(run_id)
+        await store.save(replace(run, status=Status.STOPPING))
+        _tell(stopped=run_id)
+
+    async with asyncio.TaskGroup() as group:
+        for run_id in run_ids:
+            group.create_task(one(run_id), name=f"stop {run_id}")
+
+
 async def _nothing(store: Store) -> None:
     """Having opened it was the point."""
 
 
-_VERBS = {"admit": _admit, "append": _append, "save": _save, "open": _nothing}
+_VERBS = {"admit": _admit, "append": _append, "save": _save, "claim": _claim, "stop": _stop, "open": _nothing}
 
 
 async def _main(verb: str, url: str, *arguments: str) -> None:

@@ -62,8 +62,9 @@ async def test_a_status_nobody_knows_any_more_is_no_live_one(store: SqlStore, ur
         connection.execute(update(run_rows).where(run_rows.c.id == run.id).values(status="dreaming"))
     engine.dispose()
     assert await store.unfinished() == [other]
-    with pytest.raises(UnreadableRunError):
-        await store.load(run.id)
+    for asked in (store.load(run.id), store.standing(run.id), store.claim(run.id, 0, "a" * 32)):
+        with pytest.raises(UnreadableRunError, match=run.id):
+            await asked
 
 
 # --- text that a database may not like --------------------------------------------------------------------------

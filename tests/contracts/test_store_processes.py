@@ -150,6 +150,26 @@ async def test_stores_that_append_the_same_in_opposite_order_do_not_lock_each_ot
             assert await one.last_event(run.id, 0) == 40
 
 
+async def test_of_two_processes_one_gets_the_claim(store: SqlStore, url: str) -> None:
+    runs = [(await launched(store, f"key{n}")).id for n in range(30)]
+    async with process("claim", url, "a" * 32, *runs) as one, process("claim", url, "b" * 32, *runs[::-1]) as two:
+        facts = await go(one, two)
+    assert len(facts) == 60
+    assert sorted(fact["run"] for fact in facts if fact["won"]) == sorted(runs)
+    for fact in facts:
+        assert await store.claim(fact["run"], 1, fact["instance"]) == fact["won"]
+
+
+async def test_a_process_that_stops_and_one_that_claims_agree(store: SqlStore, url: str) -> None:
+    runs = [(await launched(store, f"key{n}")).id for n in range(30)]
+    async with process("claim", url, "a" * 32, *runs) as claiming, process("stop", url, *runs) as stopping:
+        facts = await go(claiming, stopping)
+    # Whoever was first; afterwards the stop holds, also for those who had the claim.
+    assert sum("won" in fact for fact in facts) == sum("stopped" in fact for fact in facts) == 30
+    for run_id in runs:
+        assert not await store.claim(run_id, 1, "a" * 32)
+
+
 @pytest.mark.parametrize("enough", [1, 40, 200])
 async def test_what_was_acknowledged_survives_a_kill(store: SqlStore, url: str, enough: int) -> None:
     run = await admitted(store)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from cluster_bot.errors import ClusterBotError
 from cluster_bot.runs.rules import Limits
-from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run
+from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec
 from cluster_runner.wire import Event
 
@@ -154,6 +154,22 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands, as far as its runner must know: a small part of a Run, at a small part of the cost."""
+
+    status: Status
+    attempt: int
+    finished_at: float | None
+
+    def may_execute(self, attempt: int) -> bool:
+        """Whether a runner of `attempt` may begin, or go on.
+
+        Not where the run is over, its stop is wished, or it waits again: a wait ends in the next attempt, never this.
+        """
+        return attempt == self.attempt and self.status in (Status.STARTING, Status.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """How far a feed has got. `state` is the feed's own JSON; `shown_version` the run's version its status shows."""
 
@@ -182,8 +198,18 @@ class Store(Protocol):
     async def by_number(self, number: int) -> Run | None:
         """The run people call #number."""
 
+    async def standing(self, run_id: str) -> Standing:
+        """Where the run stands now; raises UnknownRunError."""
+
     async def save(self, run: Run) -> Run:
         """Store `run` if its version is still the stored one, and return it with the next; else StaleRunError."""
+
+    async def claim(self, run_id: str, attempt: int, instance: str) -> bool:
+        """Whether the runner `instance` may execute the attempt: the first to ask, again and again, and no other.
+
+        False too where `Standing.may_execute` is; in one serialised transaction, so that a claim and a stop never both
+        win. Raises UnknownRunError.
+        """
 
     async def unfinished(self, launcher: str | None = None) -> list[Run]:
         """Runs without a final status, oldest first."""

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from cluster_bot.errors import ClusterBotError, UnreadableRunError
-from cluster_bot.runs.ports import Place
-from cluster_bot.runs.run import Run
+from cluster_bot.runs.ports import Place, Standing
+from cluster_bot.runs.run import Run, Status
 from cluster_runner.wire import Event
 
 # What has a column, or a table, of its own, and so is not in a run's document.
@@ -63,6 +63,14 @@ def run_of(row: Mapping[Any, Any], spec: str) -> Run:
         # A rule of the domain that has become stricter, or a document that is no JSON object.
         why = type(error).__name__
     raise UnreadableRunError(f"run {row['id']} can't be read: {why}")
+
+
+def standing_of(row: Mapping[Any, Any]) -> Standing:
+    """The standing of a row of `runs`; raises UnreadableRunError."""
+    try:
+        return Standing(Status(row["status"]), row["attempt"], row["finished_at"])
+    except ValueError:
+        raise UnreadableRunError(f"run {row['id']} can't be read: status") from None
 
 
 def event_values(event: Event) -> dict[str, Any]:

@@ -14,14 +14,14 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, inser
 
 from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError, UnreadableRunError
 from cluster_bot.log import get_logger
-from cluster_bot.runs.ports import Admission, Place, Submission
+from cluster_bot.runs.ports import Admission, Place, Standing, Submission
 from cluster_bot.runs.rules import Limits
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.store import codec
 from cluster_bot.store.dialects import Dialect, dialect_of
 from cluster_bot.store.reader import Reader
 from cluster_bot.store.schema import bring_up_to_date
-from cluster_bot.store.tables import blobs, events, feeds, runs, specs
+from cluster_bot.store.tables import blobs, claims, events, feeds, runs, specs
 from cluster_bot.store.writer import Writer
 from cluster_runner.wire import Event
 
@@ -29,6 +29,7 @@ log = get_logger(__name__)
 
 _LIVE = [status.value for status in Status if not status.final]
 _RUNS = select(runs, specs.c.document.label("spec")).join_from(runs, specs, specs.c.run_id == runs.c.id)
+_STANDING = select(runs.c.id, runs.c.status, runs.c.attempt, runs.c.finished_at)
 # Beyond so many runs the oldest is forgotten, and its last event is counted from the first again.
 _REMEMBERED_RUNS = 1000
 
@@ -96,6 +97,13 @@ class SqlStore:
         # People can type more digits than a column holds.
         return await self._one_run(_RUNS.where(runs.c.number == number)) if 0 < number < 2**31 else None
 
+    async def standing(self, run_id: str) -> Standing:
+        """Where the run stands now; raises UnknownRunError, and UnreadableRunError."""
+        found = await self._reader.rows(_STANDING.where(runs.c.id == run_id))
+        if not found:
+            raise UnknownRunError(run_id)
+        return codec.standing_of(found[0])
+
     async def save(self, run: Run) -> Run:
         """Store `run` if its version is still the stored one, and return it with the next; else StaleRunError."""
         saved = replace(run, version=run.version + 1)
@@ -109,6 +117,29 @@ class SqlStore:
 
         await self._writer.transaction(work)
         return saved
+
+    async def claim(self, run_id: str, attempt: int, instance: str) -> bool:
+        """Whether the runner `instance` may execute the attempt: the first to ask, again and again, and no other.
+
+        False too where the run's standing forbids it. Raises UnknownRunError, and UnreadableRunError.
+        """
+        # The row is held: a save of it comes wholly before or wholly after, in whatever process.
+        held = _STANDING.where(runs.c.id == run_id).with_for_update(key_share=True)
+        put = self._dialect.insert(claims).values(run_id=run_id, attempt=attempt, instance=instance)
+        put = put.on_conflict_do_nothing()
+        of_attempt = select(claims.c.run_id).where(claims.c.run_id == run_id, claims.c.attempt == attempt)
+        mine = of_attempt.where(claims.c.instance == instance)
+
+        def work(connection: Connection) -> bool:
+            row = connection.execute(held).mappings().first()
+            if row is None:
+                raise UnknownRunError(run_id)
+            if not codec.standing_of(row).may_execute(attempt):
+                return False
+            connection.execute(put)
+            return connection.execute(mine).first() is not None
+
+        return await self._writer.transaction(work)
 
     async def unfinished(self, launcher: str | None = None) -> list[Run]:
         """Runs without a final status, oldest first; those that can't be read are left out, and logged once."""

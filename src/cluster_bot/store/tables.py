@@ -92,6 +92,15 @@ events = Table(
     sqlite_with_rowid=False,
 )
 
+# Who may execute an attempt: whoever got the row in.
+claims = Table(
+    "claims",
+    metadata,
+    Column("run_id", Key(32), ForeignKey("runs.id"), primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("instance", Key, nullable=False),
+)
+
 feeds = Table(
     "feeds",
     metadata,

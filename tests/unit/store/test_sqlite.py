@@ -133,7 +133,7 @@ def test_migrating_again_changes_nothing(database: Sqlite, path: Path) -> None:
     before = schema()
     bring_up_to_date(database)
     assert schema() == before
-    assert {"runs", "specs", "events", "feeds", "blobs"} <= {name for name, _ in before}
+    assert {"runs", "specs", "events", "claims", "feeds", "blobs"} <= {name for name, _ in before}
     # These two are not seen by compare_metadata.
     assert any("AUTOINCREMENT" in (sql or "") for name, sql in before if name == "runs")
     assert any("WITHOUT ROWID" in (sql or "") for name, sql in before if name == "events")
