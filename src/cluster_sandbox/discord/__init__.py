@@ -6,15 +6,15 @@ async with DiscordServer() as server:
     await answer.answered()
 """
 
+from ..faults import Fault
+from ..record import Request
 from .errors import ApiError
-from .faults import Fault
 from .interactions import Interaction
 from .log import MessageEvent
 from .members import Acting, NoAnswerError
 from .model import Channel, Message
 from .options import CommandError, File
 from .policy import Policy
-from .record import Request
 from .server import DiscordServer
 
 __all__ = [

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import re
 
+from ..pulse import Pulse
 from .errors import ApiError, FormErrors, api_error
 from .model import Json
-from .pulse import Pulse
 from .world import World
 
 CHAT_INPUT = 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import BodyPartReader, web
 
-from .faults import Fault
+from ..faults import Fault
 from .guard import Handler, guarded
 from .members import Acting
 from .model import Json

@@ -17,11 +17,11 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from ..pulse import Pulse
 from .clock import Clock
 from .model import Json
 from .payloads import Payloads
 from .policy import Policy
-from .pulse import Pulse
 from .world import World
 
 REPLAYABLE = 5000

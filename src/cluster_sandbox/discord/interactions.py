@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Literal
 
+from ..pulse import Pulse
 from .errors import api_error, form_error
 from .limits import Upload
 from .messaging import NO_FILES, Messaging, Origin
 from .model import Channel, Guild, Json, Message, MessageFlag, MessageType, User
 from .payloads import Payloads
-from .pulse import Pulse
 from .world import World
 
 NOT_RESPONDED = "The application did not respond"

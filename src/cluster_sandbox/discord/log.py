@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..pulse import Pulse
 from .model import Json
-from .pulse import Pulse
 
 EventKind = Literal["create", "edit", "delete", "thread"]
 

@@ -13,16 +13,16 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from ..faults import Faults
+from ..record import Request
 from . import permissions
 from .clock import Clock
 from .control_api import ControlApi
-from .faults import Faults
 from .gateway import Gateway, Intent
 from .log import MessageEvent
 from .members import Acting
 from .model import CHANNEL_KINDS, Channel, Json, Message
 from .policy import Policy
-from .record import Request
 from .rest.pipeline import Pipeline
 from .service import Service
 

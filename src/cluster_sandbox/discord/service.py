@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import secrets
 
+from ..faults import Faults
+from ..pulse import Pulse
+from ..record import Record
 from .buckets import Buckets
 from .cdn import Cdn
 from .clock import Clock
 from .commands import Commands
-from .faults import Faults
 from .gateway import Gateway
 from .interactions import Interactions
 from .log import EventLog
 from .messaging import Messaging
 from .payloads import Payloads
 from .policy import Policy
-from .pulse import Pulse
-from .record import Record
 from .threads import Threads
 from .world import World
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..record import Request
 from .interactions import Interaction
 from .log import MessageEvent
 from .model import Channel, Json, Message
 from .payloads import Payloads
-from .record import Request
 
 ID_FIELDS = ("channel_id", "message_id", "author_id", "thread_id")
 

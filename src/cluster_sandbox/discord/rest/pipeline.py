@@ -15,11 +15,11 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from ...faults import Fault
+from ...record import Request
 from ..buckets import too_many
 from ..errors import ApiError, api_error
-from ..faults import Fault
 from ..policy import Bucket
-from ..record import Request
 from ..service import Service
 from . import callbacks, cdn, channels, commands, guilds, messages, threads, users, webhooks
 from .body import read_body

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ...record import Request
 from ..errors import form_error
 from ..limits import Upload, require_dict
 from ..model import Json
-from ..record import Request
 from ..service import Service
 
 Limit = Literal["default", "message", "edit", "webhook", "none"]

@@ -1,6 +1,6 @@
-"""A bell for whoever shows this Discord: something changed, look again.
+"""A bell for whoever watches a stand-in: something changed, look again.
 
-Rung by the log, the gateway, the commands and the interactions; heard by pages. It says neither what changed nor how
+Rung by whatever changes the stand-in; heard by pages and by who waits for a state. It says neither what changed nor how
 often: a reader compares what it sees with what it has shown, so a ring too many costs a look and none can be missed.
 """
 
