@@ -90,8 +90,8 @@ class Launcher(Protocol):
 class Discerning(Protocol):
     """A launcher that knows beforehand what it could not start, so that it is refused before it is admitted."""
 
-    def check(self, spec: RunSpec) -> None:
-        """Raise UserError, with what to do instead, where `spec` could never be started. No I/O."""
+    async def check(self, spec: RunSpec) -> None:
+        """Raise UserError, with what to do instead, where `spec` could never be started. Answers within seconds."""
 
 
 @runtime_checkable

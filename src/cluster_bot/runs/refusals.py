@@ -29,6 +29,8 @@ class Refusal(StrEnum):
     NOT_ALLOWED_YOU = "not_allowed_you"
     ADMINS_ONLY = "admins_only"
     DOWNLOAD_FAILED = "download_failed"
+    UNKNOWN_GPU = "unknown_gpu"
+    TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
 
 
 SENTENCES: dict[Refusal, str] = {
@@ -49,6 +51,11 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
     Refusal.DOWNLOAD_FAILED: "Discord did not hand over `{name}`; attach it again.",
+    Refusal.UNKNOWN_GPU: "`/run {launcher}` has no such GPU; choose one of {offered}.",
+    Refusal.TOO_LARGE_TO_TRAVEL: (
+        "`{name}` is too large to be sent to GitHub from here (about 48 kB when packed); make it smaller, or ask an "
+        "admin to give this bot a public address."
+    ),
 }
 
 

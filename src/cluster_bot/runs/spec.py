@@ -77,6 +77,18 @@ class RunSpec:
         """The language of the main file, told by its name."""
         return language_of(self.main)
 
+    def payload(self, run_id: str, attempt: int) -> wire.Payload:
+        """What a runner needs to execute one attempt."""
+        return wire.Payload(
+            run=run_id,
+            attempt=attempt,
+            files=dict(self.files),
+            main=self.main,
+            language=self.language.value,
+            time_limit_s=float(self.time_limit_s),
+            arguments=self.arguments,
+        )
+
 
 def language_of(name: str) -> Language:
     """The language of a file by the end of its name; raises UserError where it has none we run."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from cluster_bot.errors import StaleRunError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.advance import StopWished, advance
-from cluster_bot.runs.ports import GpuOffer, Hints, Launcher, Store, Submission
+from cluster_bot.runs.ports import Discerning, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Member, Reason, Run
@@ -52,6 +52,9 @@ class Scheduler:
         """Admit a run; from the return on it survives anything. The same request again returns the same run."""
         if submission.spec.launcher not in self._launchers:
             raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher=submission.spec.launcher)
+        launcher = self._launchers[submission.spec.launcher]
+        if isinstance(launcher, Discerning):
+            await launcher.check(submission.spec)
         admission = await self._store.admit(submission, self._limits, self._clock())
         run = admission.run
         log.info(

@@ -41,7 +41,15 @@ VENDORS = {
     "modal": ("cluster_bot.launchers",),
     "nats": ("cluster_bot.hints",),
     "aiohttp.web": ("cluster_bot.web", "cluster_sandbox"),
-    "aiohttp": ("cluster_bot.web", "cluster_bot.discord_bot", "cluster_sandbox"),  # discord.py lets its errors through
+    # discord.py lets its errors through; PyGithub can't fetch from another host.
+    "aiohttp": (
+        "cluster_bot.web",
+        "cluster_bot.discord_bot",
+        "cluster_bot.launchers.github_actions",
+        "cluster_sandbox",
+    ),
+    "requests": ("cluster_bot.launchers.github_actions",),  # PyGithub lets their errors through
+    "urllib3": ("cluster_bot.launchers.github_actions",),
     "multidict": ("cluster_bot.web", "cluster_sandbox"),
     "yarl": ("cluster_bot.web", "cluster_bot.discord_bot", "cluster_sandbox"),
     "typer": COMMAND_LINE,

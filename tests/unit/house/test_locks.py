@@ -66,7 +66,7 @@ def group(name: str) -> list[str]:
 
 RUNTIME: list[str] = PYPROJECT["project"]["dependencies"]
 WANTED = {
-    "requirements.txt": [*RUNTIME, *group("build"), *PYPROJECT["build-system"]["requires"]],
+    "requirements.txt": [*RUNTIME, *group("build"), *group("sandbox"), *PYPROJECT["build-system"]["requires"]],
     "requirements-dev.txt": [*RUNTIME, *group("dev"), *PYPROJECT["build-system"]["requires"]],
     "requirements-programs.txt": group("programs"),
 }

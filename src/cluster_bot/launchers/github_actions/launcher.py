@@ -1,0 +1,270 @@
+"""The launcher's verbs over GitHub Actions.
+
+Made by the composition root. What there is of a run is at GitHub, and in the bot's database: nothing here survives a
+restart or needs to. With a public address (`reporting`) runners send their events to the web ingest and win a claim
+there; without one everything comes from the artifact at the end, and a dispatch that nobody can vouch for is never
+repeated.
+"""
+
+import asyncio
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from cluster_bot.errors import UserError
+from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
+from cluster_bot.launchers.github_actions.artifacts import MOST_FILE_BYTES, SpoolArchives
+from cluster_bot.launchers.github_actions.dispatch import Reporting, dispatch, inputs_of
+from cluster_bot.launchers.github_actions.gpus import GpuSettings, offered_by
+from cluster_bot.launchers.github_actions.watch import Timing, Watch
+from cluster_bot.launchers.spool_folder import SpoolFolder, SpoolReader, attempts_below
+from cluster_bot.log import get_logger
+from cluster_bot.runs.ports import GpuOffer, LaunchRefusedError, LaunchUncertainError, Unknowable
+from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run, Sighting, Status
+from cluster_bot.runs.spec import RunSpec
+from cluster_runner.wire import Event
+
+log = get_logger(__name__)
+
+_NO_RUN = Observation(Sighting.MISSING, "it is no run of this launcher")
+_ID = re.compile(r"[1-9][0-9]{0,18}")
+
+
+class GithubActions:
+    """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Discerning` and `Recognising` for one repository.
+
+    `ref` is the branch whose workflow files run; `gpus` what members may ask for, empty: what the repository's runners
+    offer; `root` a folder for spools on their way to the store; `container` an image for all jobs, "" for none.
+    """
+
+    name = "github"
+
+    def __init__(
+        self,
+        api: GithubApi,
+        root: Path,
+        *,
+        ref: str,
+        gpus: Sequence[GpuSettings] = (),
+        reporting: Reporting | None = None,
+        container: str = "",
+        timing: Timing | None = None,
+    ) -> None:
+        timing = timing or Timing()
+        self._timing = timing if reporting is None else timing.with_reports()
+        self._api = api
+        self._root = root
+        self._ref = ref
+        self._configured = tuple(gpus)
+        self._gpus = self._configured or offered_by(())
+        self._gpus_at = -self._timing.runners_s
+        self._reporting = reporting
+        self._container = container
+        self._watch = Watch(api, self._timing)
+        self._archives = SpoolArchives(api, root)
+        self._readers: dict[str, SpoolReader] = {}
+        self._fetched: dict[str, int] = {}
+        self._details_known = True
+        self._cancelled_at: dict[int, float] = {}
+
+    @property
+    def claims(self) -> bool:
+        """Runners claim at the bot's public address; without one they cannot."""
+        return self._reporting is not None
+
+    # --- before a run -------------------------------------------------------------------------------------------
+
+    async def check(self, spec: RunSpec) -> None:
+        """Refuse an unknown GPU, and a program too large to travel where it can't be fetched."""
+        await self._gpu_named(spec.gpu)
+        if self._reporting is None:
+            probe = await asyncio.to_thread(self._fits, spec)
+            if not probe:
+                raise refuse(Refusal.TOO_LARGE_TO_TRAVEL, name=spec.main)
+
+    def _fits(self, spec: RunSpec) -> bool:
+        try:
+            inputs_of(_probe(spec), self._gpus[0], None, time.time(), self._container)
+        except LaunchRefusedError:
+            return False
+        return True
+
+    async def availability(self) -> Sequence[GpuOffer]:
+        """The GPUs that may be asked for, with the runs that wait for their workflow."""
+        await self._refresh_gpus()
+        return [GpuOffer(gpu.name, self._watch.listing.waiting(gpu.workflow)) for gpu in self._gpus]
+
+    async def _gpu_named(self, name: str | None) -> GpuSettings:
+        wanted = (name or "").strip().lower()
+        for gpu in self._gpus:
+            if gpu.name.lower() == wanted:
+                return gpu
+        await self._refresh_gpus()
+        for gpu in self._gpus:
+            if gpu.name.lower() == wanted:
+                return gpu
+        raise refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=", ".join(f"`{gpu.name}`" for gpu in self._gpus))
+
+    async def _refresh_gpus(self) -> None:
+        """Ask which runners there are, at most once a minute; without the right to know, the defaults stay."""
+        if self._configured or time.monotonic() - self._gpus_at < self._timing.runners_s:
+            return
+        self._gpus_at = time.monotonic()
+        try:
+            answer = await self._api.get("/actions/runners", {"per_page": "100"})
+        except (GithubError, GithubLimitError) as error:
+            log.info("runners not known: %s", error, extra={"action": "runners_unknown"})
+            return
+        if answer.status == 200 and isinstance(answer.body, dict):
+            self._gpus = offered_by(answer.body.get("runners", ()))
+
+    # --- start, find, stop --------------------------------------------------------------------------------------
+
+    async def start(self, run: Run) -> Handle:
+        """Dispatch the workflow of the run's GPU."""
+        try:
+            gpu = await self._gpu_named(run.spec.gpu)
+        except UserError as gone:
+            raise LaunchRefusedError(gone.message, again=False) from gone
+        inputs = await asyncio.to_thread(inputs_of, run, gpu, self._reporting, time.time(), self._container)
+        wished_at = None if self.claims else run.launched_at
+        try:
+            number = await self._dispatch(gpu, inputs, wished_at)
+        except LaunchRefusedError as refusal:
+            if not (self._details_known and "return_run_details" in refusal.detail):
+                raise
+            # A GitHub Enterprise Server too old for the field; it refused the whole request, so nothing was started.
+            self._details_known = False
+            number = await self._dispatch(gpu, inputs, wished_at)
+        if number is None:
+            raise LaunchUncertainError("GitHub accepted and did not name the run")
+        self._watch.hurry()
+        return _handle(number)
+
+    async def _dispatch(self, gpu: GpuSettings, inputs: Mapping[str, str], wished_at: float | None) -> int | None:
+        return await dispatch(
+            self._api, gpu.workflow, self._ref, inputs, details=self._details_known, wished_at=wished_at
+        )
+
+    async def find(self, run: Run) -> Handle | Unknowable | None:
+        """Look for the attempt's name among the runs GitHub lists; where there are several, the oldest is the one."""
+        try:
+            await self._watch.listing.look((), not_before=max(0.0, time.monotonic() - self._timing.fast_s))
+        except (GithubError, GithubLimitError) as error:
+            log.warning("could not look for a run: %s", error, extra={"action": "find_failed", "run": run.id})
+            return Unknowable.NOW
+        found = self._watch.listing.titled(_title(run))
+        if found:
+            if not self.claims:
+                for second in found[1:]:
+                    await self.stop(_handle(second.id))
+            return _handle(found[0].id)
+        if time.time() - (run.launched_at or 0.0) < self._timing.listed_s:
+            return Unknowable.NOW
+        return None if self.claims else Unknowable.EVER
+
+    async def stop(self, handle: Handle) -> None:
+        """Ask GitHub to cancel, again only after a while: it is polite to the job and gives it some seconds."""
+        number = _number_in(handle)
+        now = time.monotonic()
+        asked_at = self._cancelled_at.get(number or 0)
+        if number is None or (asked_at is not None and now - asked_at < self._timing.cancel_again_s):
+            return
+        self._cancelled_at[number] = now
+        try:
+            answer = await self._api.post(f"/actions/runs/{number}/cancel")
+        except (GithubError, GithubLimitError) as error:
+            del self._cancelled_at[number]
+            log.warning("could not cancel: %s", error, extra={"action": "cancel_failed"})
+            return
+        if answer.status not in (202, 404, 409):
+            del self._cancelled_at[number]
+            log.warning("cancel was answered %s", answer.status, extra={"action": "cancel_failed"})
+        self._watch.hurry()
+
+    def handle_of(self, scheduler_run: str) -> Handle | None:
+        """The handle of the workflow run that a runner says it is."""
+        return _handle(int(scheduler_run)) if _ID.fullmatch(scheduler_run) else None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        self._api.close()
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    async def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
+        """One look at all, or none where it is too early for the next: then what the last one saw."""
+        numbers = {handle: _number_in(handle) for handle in handles}
+        wanted = {number for number in numbers.values() if number is not None}
+        self._cancelled_at = {one: at for one, at in self._cancelled_at.items() if one in wanted}
+        await self._watch.look(wanted)
+        return {
+            handle: _NO_RUN if number is None else self._watch.observation(number) for handle, number in numbers.items()
+        }
+
+    # --- the spool ----------------------------------------------------------------------------------------------
+
+    def on_news(self, ring: Callable[[str], None]) -> None:
+        """Spools come whole, when a look has seen the end, which wakes the follower anyway."""
+
+    async def fetch(self, run: Run, after: int) -> Sequence[Event]:
+        """Nothing before the end; then, where the outcome did not come another way, the artifact's events."""
+        name = _title(run)
+        if after > 0:
+            self._watch.heard.add(name)
+        number = None if run.handle is None else _number_in(run.handle)
+        seen = None if number is None else self._watch.listing.get(number)
+        if number is None or seen is None or not seen.over or run.status.final:
+            return []
+        if self._fetched.get(name) != number:
+            # Also where another workflow run turned out to have won the claim: each has an artifact of this name.
+            await self._remove(name)
+            if not await self._archives.fetch(number, name):
+                return []
+            self._fetched[name] = number
+            self._readers[name] = SpoolReader(self._root / name)
+        return await asyncio.to_thread(self._readers[name].read, after)
+
+    async def artifact(self, run: Run, stored: str) -> bytes | None:
+        """A file of the artifact, at most 16 MiB."""
+        return await asyncio.to_thread(SpoolFolder(self._root / _title(run)).artifact, stored, MOST_FILE_BYTES)
+
+    async def discard(self, run: Run) -> None:
+        """Remove what was fetched."""
+        name = _title(run)
+        self._watch.heard.discard(name)
+        await self._remove(name)
+
+    async def _remove(self, name: str) -> None:
+        self._readers.pop(name, None)
+        self._fetched.pop(name, None)
+        await asyncio.to_thread(shutil.rmtree, self._root / name, ignore_errors=True)
+
+    async def left(self) -> Collection[tuple[str, int]]:
+        """Run and attempt of every spool that was fetched and not discarded."""
+        return await asyncio.to_thread(lambda: attempts_below(self._root) if self._root.is_dir() else [])
+
+
+def _title(run: Run) -> str:
+    return f"{run.id}-{run.attempt}"
+
+
+def _handle(number: int) -> Handle:
+    return Handle(json.dumps({"run": number}))
+
+
+def _number_in(handle: Handle) -> int | None:
+    try:
+        number = json.loads(handle.text)["run"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return number if type(number) is int and number > 0 else None
+
+
+def _probe(spec: RunSpec) -> Run:
+    """A run as large as any of that spec will be."""
+    return Run("0" * 32, 1, spec, Member("", ""), Origin("", {}), 0.0, Status.STARTING, attempt=1)

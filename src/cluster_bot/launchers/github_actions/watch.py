@@ -1,0 +1,135 @@
+"""Watching workflow runs: when GitHub is asked, and what is said of each run meanwhile.
+
+Called by `launcher`, whose `poll` is one look at most: the pace is quick while things change and slows down while they
+don't. A job that has shown no line yet is asked for its step, one job a look.
+"""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
+from cluster_bot.launchers.github_actions.conclusions import observation
+from cluster_bot.launchers.github_actions.listing import Listing, Seen
+from cluster_bot.log import get_logger
+from cluster_bot.runs.run import Observation, Sighting
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How often GitHub is asked, and how long it is given; seconds.
+
+    A look follows the last by `fast_s` while things change and, growing, by `slow_s` while they don't. `listed_s` is
+    how long an accepted dispatch may take to be listed; `steps_after_s` when, for want of lines, people are told the
+    step.
+    """
+
+    fast_s: float = 1.0
+    slow_s: float = 10.0
+    listed_s: float = 60.0
+    steps_after_s: float = 8.0
+    cancel_again_s: float = 30.0
+    runners_s: float = 60.0
+
+    def with_reports(self) -> "Timing":
+        """The same for a bot whose runners report by themselves: GitHub has little to add."""
+        return replace(self, fast_s=3 * self.fast_s, slow_s=2 * self.slow_s, listed_s=self.listed_s / 4)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """When a silent job was last asked for its step (or first seen running), and what it said."""
+
+    at: float
+    etag: str = ""
+    words: str = ""
+
+
+class Watch:
+    """Looks at GitHub for one launcher. `heard` are the titles of runs whose runner has spoken: they need no step."""
+
+    def __init__(self, api: GithubApi, timing: Timing) -> None:
+        self._api = api
+        self._timing = timing
+        self.listing = Listing(api)
+        self.heard: set[str] = set()
+        self._trouble = False
+        self._next_look = 0.0
+        self._pause_s = timing.fast_s
+        self._steps: dict[int, _Step] = {}
+
+    async def look(self, wanted: Collection[int]) -> None:
+        """Ask GitHub about the workflow runs `wanted`, unless it is too early; trouble is remembered, not raised."""
+        if time.monotonic() < self._next_look:
+            return
+        self._steps = {one: step for one, step in self._steps.items() if one in wanted}
+        before = self.listing.changed_at
+        try:
+            await self.listing.look(wanted)
+            await self._ask_for_a_step(wanted)
+            self._trouble = False
+        except (GithubError, GithubLimitError) as error:
+            log.warning("could not look: %s", error, extra={"action": "look_failed", "launcher": "github"})
+            self._trouble = True
+        changed = self.listing.changed_at > before
+        self._pause_s = self._timing.fast_s if changed else min(self._pause_s * 1.5, self._timing.slow_s)
+        self._next_look = time.monotonic() + self._pause_s
+
+    def hurry(self) -> None:
+        """Something was done whose effect should be seen soon."""
+        self._pause_s = self._timing.fast_s
+        self._next_look = min(self._next_look, time.monotonic() + self._timing.fast_s)
+
+    def observation(self, number: int) -> Observation:
+        """What the last look saw of a workflow run."""
+        seen = self.listing.get(number)
+        if seen is not None and seen.over:
+            return observation(seen.status, seen.conclusion, detail="", url=seen.url)
+        if self._trouble:
+            return Observation(Sighting.UNKNOWN)
+        if seen is not None and not self.listing.missing_for(number):
+            return observation(seen.status, None, detail=self._words(seen), url=seen.url)
+        # A run may be known to the dispatch before it is known to the rest of GitHub.
+        if self.listing.missing_for(number) > self._timing.listed_s:
+            return Observation(Sighting.MISSING, "GitHub does not know the workflow run any more")
+        return Observation(Sighting.UNKNOWN)
+
+    def _words(self, seen: Seen) -> str:
+        if not seen.waits:
+            return self._steps[seen.id].words if seen.id in self._steps else ""
+        before = self.listing.waiting(seen.workflow, seen.id)
+        return f"waits for a runner, {before} before it" if before else "waits for a runner"
+
+    async def _ask_for_a_step(self, wanted: Collection[int]) -> None:
+        """The current step of one silent job: the one that has waited longest for it."""
+        now = time.monotonic()
+        silent = []
+        for number in wanted:
+            seen = self.listing.get(number)
+            if seen is None or seen.status != "in_progress" or seen.title in self.heard:
+                continue
+            at = self._steps.setdefault(number, _Step(now)).at
+            if now - at >= self._timing.steps_after_s:
+                silent.append((at, number))
+        if not silent:
+            return
+        number = min(silent)[1]
+        last = self._steps[number]
+        answer = await self._api.get(f"/actions/runs/{number}/jobs", etag=last.etag or None)
+        self._steps[number] = replace(last, at=now)
+        if answer.status == 200 and isinstance(answer.body, dict):
+            words = step_words(answer.body.get("jobs", ()))
+            self._steps[number] = _Step(now, answer.headers.get("etag", ""), words)
+
+
+def step_words(jobs: Sequence[Mapping[str, Any]]) -> str:
+    """Which step a job is at, for people; "" where none is under way."""
+    for job in jobs:
+        steps = job.get("steps") or ()
+        for step in steps:
+            if step.get("status") == "in_progress":
+                return f"step {step.get('number')} of {len(steps)}: {step.get('name')}"[:200]
+    return ""
