@@ -1,6 +1,7 @@
 """The runner's command: executes the attempt that lies in one spool folder, once.
 
 `python -m cluster_runner --spool DIR`, or `python PATH/cluster_runner --spool DIR` where the package is not installed.
+`--github` in the place of `--spool DIR` makes it a GitHub job, see `github`.
 Started by launchers, in a session of its own, so that it survives them. It ends with 0 once the outcome is written,
 with 3 where another runner has the claim, with 4 where the folder is gone, with 1 where it failed.
 """
@@ -18,6 +19,13 @@ EXIT_TOLD, EXIT_FAILED, EXIT_CLAIM_LOST, EXIT_FOLDER_GONE = 0, 1, 3, 4
 def main(arguments: Optional[List[str]] = None) -> int:
     """Execute the attempt in `--spool`; the exit code."""
     _keep_standard_streams_only()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["--github"]:
+        from cluster_runner import github
+
+        # What the runner would refuse is refused before the attempt is claimed.
+        _parser().parse_args(["--spool", ".", *arguments[1:]])
+        return github.main(arguments[1:])
     import signal
 
     from cluster_runner import linux
@@ -42,6 +50,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     # No process of the program's may read this one's memory; whatever the program starts and leaves comes to us.
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    if chosen.end_with is not None:
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGTERM)
+        # It may have ended before it was asked for.
+        wakeup.stop = wakeup.stop or os.getppid() != chosen.end_with
     tools = Tools(chosen.python, chosen.cxx, chosen.nvcc)
     wishes = Wishes(chosen.same_user, chosen.sandbox, chosen.network, chosen.without)
     if chosen.try_machine:
@@ -53,7 +65,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return EXIT_FAILED
         return EXIT_TOLD
     memory, disk = (None if size is None else size << 20 for size in (chosen.memory_limit_mb, chosen.disk_limit_mb))
-    execute(Options(tools, wishes, memory, disk), Spool(), wakeup)
+    execute(Options(tools, wishes, memory, disk, chosen.scheduler_run), Spool(), wakeup)
     return EXIT_TOLD
 
 
@@ -85,6 +97,8 @@ def _parser() -> "argparse.ArgumentParser":
     add("--network", action="store_true", help="leave the network open to programs in the sandbox")
     add("--memory-limit-mb", type=int, metavar="N", help="end a program that takes more MiB in all")
     add("--disk-limit-mb", type=int, metavar="N", help="end a program whose files take more MiB in all")
+    add("--scheduler-run", metavar="ID", help="the scheduler's own id of this job, told in hello")
+    add("--end-with", type=int, metavar="PID", help="stop the program when this process, the parent, ends")
     add(
         "--try",
         action="store_true",

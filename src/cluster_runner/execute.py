@@ -26,12 +26,13 @@ _NO_GPU = "The program needs an NVIDIA GPU and this machine shows none; run it w
 
 @dataclass(frozen=True)
 class Options:
-    """What the machine's admin chose; the limits are bytes or None."""
+    """What the machine's admin chose; the limits are bytes or None. `scheduler_run` is the job's id there, if any."""
 
     tools: Tools
     wishes: Wishes
     memory_limit: Optional[int] = None
     disk_limit: Optional[int] = None
+    scheduler_run: Optional[str] = None
 
 
 def execute(options: Options, spool: Spool, wakeup: Wakeup) -> None:
@@ -66,10 +67,8 @@ class _Attempt:
             stage = self._prepare(tool, isolator)
         finally:
             # Said even where the preparation failed: people want to know on which machine.
-            words = isolator.words
-            self._spool.emit(
-                "hello", machine=seen.name, gpu=seen.gpu, driver=seen.driver, toolkit=seen.toolkit, isolation=words
-            )
+            told = {"isolation": isolator.words, "scheduler_run": self._options.scheduler_run}
+            self._spool.emit("hello", machine=seen.name, gpu=seen.gpu, driver=seen.driver, toolkit=seen.toolkit, **told)
         return self._stages(stage, tool, seen.gpu is not None)
 
     def _stop_wished(self) -> bool:
