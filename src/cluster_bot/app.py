@@ -28,19 +28,25 @@ from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.settings import Settings
 from cluster_bot.store import SqlStore
+from cluster_bot.web.server import WebServer
+from cluster_bot.web.tokens import Tokens, key_of, load_key
 
 if TYPE_CHECKING:
+    from cluster_bot.launchers.github_actions import GithubActions
     from cluster_bot.launchers.local_process import LocalProcess
 
 log = get_logger(__name__)
 
+WEB_PORT = 8080
+
 
 @dataclass(slots=True)
 class Parts:
-    """What holds state: the store, and the launchers that are switched on."""
+    """What holds state: the store, the launchers that are switched on, runners' tokens where there is a web side."""
 
     store: Store
     launchers: list[Launcher]
+    tokens: Tokens | None = None
 
 
 @asynccontextmanager
@@ -50,15 +56,18 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.enter_context(_DataFolder(settings.data_dir))
         store = await SqlStore.open(settings.database())
         stack.push_async_callback(store.close)
-        launchers = _launchers(settings)
+        tokens = runner_tokens(settings)
+        launchers = _launchers(settings, tokens)
         for launcher in launchers:
             stack.push_async_callback(launcher.close)
-        yield Parts(store, launchers)
+        yield Parts(store, launchers, tokens)
 
 
-def _launchers(settings: Settings) -> list[Launcher]:
+def _launchers(settings: Settings, tokens: Tokens | None) -> list[Launcher]:
     """The launchers that are switched on, each imported only then."""
     launchers: list[Launcher] = []
+    if settings.github_token is not None:
+        launchers.append(github_launcher(settings, tokens))
     if settings.local_enabled:
         launchers.append(local_launcher(settings))
     return launchers
@@ -78,6 +87,42 @@ def local_launcher(settings: Settings) -> "LocalProcess":
         network=settings.local_network,
         memory_limit_mb=settings.local_memory_limit_mb,
         disk_limit_mb=settings.local_disk_limit_mb,
+    )
+
+
+def runner_tokens(settings: Settings) -> Tokens | None:
+    """Who makes and checks runners' tokens; None where the bot listens nowhere."""
+    if settings.public_url is None and settings.web_port is None:
+        return None
+    if settings.web_key is not None:
+        return Tokens(key_of(settings.web_key.get_secret_value()))
+    return Tokens(load_key(settings.data_dir / "web.key"))
+
+
+def github_launcher(settings: Settings, tokens: Tokens | None) -> "GithubActions":
+    """The GitHub launcher as the settings want it. Raises StartupError where they can't be."""
+    from cluster_bot.launchers.github_actions import PUBLIC_API, GithubActions, GithubApi, Reporting, parse_gpus
+
+    if settings.github_token is None or settings.github_repository is None:
+        raise StartupError("GITHUB_TOKEN is set and GITHUB_REPOSITORY is not; set it to OWNER/REPOSITORY.")
+    try:
+        gpus = parse_gpus(settings.github_gpus)
+    except ValueError as error:
+        raise StartupError(f"The setting GITHUB_GPUS can't be used ({error}); correct it in .env.") from None
+    api = GithubApi(
+        settings.github_token.get_secret_value(),
+        settings.github_repository,
+        base_url=settings.github_api_url or PUBLIC_API,
+    )
+    return GithubActions(
+        api,
+        settings.data_dir / "github",
+        ref=settings.github_ref,
+        gpus=gpus,
+        reporting=None
+        if settings.public_url is None or tokens is None
+        else Reporting(settings.public_url, tokens.mint),
+        container=settings.github_container,
     )
 
 
@@ -122,7 +167,19 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
         relay = Relay(parts.store, make_feed, news=news)
         followers = [Follower(launcher, parts.store, rules, wishes=wishes, news=news) for launcher in parts.launchers]
         await log_in(bot, token)
-        async with asyncio.TaskGroup() as group:
+        async with AsyncExitStack() as stack:
+            if parts.tokens is not None:
+                server = WebServer(
+                    parts.store,
+                    parts.tokens,
+                    wishes=wishes,
+                    news=news,
+                    ready=bot.trouble,
+                    host=settings.web_host,
+                    port=WEB_PORT if settings.web_port is None else settings.web_port,
+                )
+                await stack.enter_async_context(server)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
             for follower, launcher in zip(followers, parts.launchers, strict=True):
                 group.create_task(follower.run(), name=f"follower-{launcher.name}")
             group.create_task(relay.run(), name="relay")

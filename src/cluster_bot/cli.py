@@ -38,8 +38,7 @@ def up(debug: Debug = False) -> None:
 
     _keep_files_private()
     settings = Settings.read()
-    secrets = [one.get_secret_value() for one in (settings.discord_token, settings.discord_debug_token) if one]
-    set_up_logging(settings.log_level, secrets)
+    set_up_logging(settings.log_level, settings.secrets())
     _run_until_told(serve(settings, debug=debug))
 
 

@@ -41,5 +41,5 @@ def set_up_logging(level: str, secrets: Collection[str] = ()) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("discord", "alembic", "sqlalchemy"):
+    for name in ("discord", "alembic", "sqlalchemy", "github", "urllib3"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -4,6 +4,7 @@ Names here are the names in `.env.example` in lower case; a test compares the tw
 printed Settings shows none. A setting that cannot be becomes a StartupError with one sentence.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,6 +40,18 @@ class Settings(BaseSettings):
     queue_limit_s: float = Field(default=3600.0, gt=0)
     outcome_grace_s: float = Field(default=5.0, ge=0)
 
+    github_token: SecretStr | None = None
+    github_repository: str | None = None
+    github_ref: str = "main"
+    github_gpus: str = ""
+    github_container: str = ""
+    github_api_url: str | None = None
+
+    public_url: str | None = None
+    web_host: str = "127.0.0.1"
+    web_port: int | None = Field(default=None, ge=0, le=65_535)
+    web_key: SecretStr | None = None
+
     local_enabled: bool = False
     local_python: str | None = None
     local_cxx: str = "g++"
@@ -64,6 +77,12 @@ class Settings(BaseSettings):
         "discord_debug_cluster_staging_id",
         "discord_api_url",
         "database_url",
+        "public_url",
+        "web_port",
+        "web_key",
+        "github_token",
+        "github_repository",
+        "github_api_url",
         "local_python",
         "local_memory_limit_mb",
         "local_disk_limit_mb",
@@ -72,6 +91,22 @@ class Settings(BaseSettings):
     @classmethod
     def _blank_is_unset(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("public_url", "github_api_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value) is None:
+            raise ValueError("must be an address such as https://bot.example.org")
+        return value.rstrip("/")
+
+    @field_validator("github_repository")
+    @classmethod
+    def _owner_and_name(cls, value: str | None) -> str | None:
+        if value is not None and re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", value) is None:
+            raise ValueError("must be OWNER/REPOSITORY")
+        return value
 
     @field_validator("log_level")
     @classmethod
@@ -87,6 +122,11 @@ class Settings(BaseSettings):
             return cls(_env_file=env_file, **overrides)  # type: ignore[call-arg]
         except ValidationError as error:
             raise StartupError(_sentence(error.errors()[0])) from None
+
+    def secrets(self) -> list[str]:
+        """Every secret that is set, for whoever must not show one."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return [one.get_secret_value() for one in values if isinstance(one, SecretStr)]
 
     def database(self) -> str:
         """The address, which may hold a password: `database_url`, or a SQLite file in the data folder."""

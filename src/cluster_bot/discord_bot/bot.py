@@ -77,6 +77,7 @@ class ClusterBot(commands.Bot):
         self.access = Access(options.guilds, options.users)
         self._scheduler = scheduler
         self._options = options
+        self._connected = False
 
     async def setup_hook(self) -> None:
         """Add the commands and register them."""
@@ -87,6 +88,18 @@ class ClusterBot(commands.Bot):
         await self.add_cog(Cancel(self._scheduler, self.access))
         await self.add_cog(Service(self._scheduler, resync=self.sync, latency_s=self._gateway_latency_s))
         await self.sync()
+
+    async def trouble(self) -> str:
+        """What keeps the bot from hearing commands, "" where nothing does."""
+        return "" if self._connected else "not connected to Discord's gateway"
+
+    async def on_disconnect(self) -> None:
+        """The library reconnects by itself."""
+        self._connected = False
+
+    async def on_resumed(self) -> None:
+        """The connection is back, with all that was missed."""
+        self._connected = True
 
     def _gateway_latency_s(self) -> float:
         return 0.0 if math.isnan(self.latency) else self.latency
@@ -111,6 +124,7 @@ class ClusterBot(commands.Bot):
 
     async def on_ready(self) -> None:
         """Say so in the log, and let staging be seen to be staging."""
+        self._connected = True
         log.info("logged in", extra={"action": "ready", "user": self.user, "guilds": len(self.guilds)})
         if not self._options.staging:
             return

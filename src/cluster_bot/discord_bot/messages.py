@@ -7,7 +7,7 @@ what a user or a machine controls is cut and defused before it goes in.
 import re
 from collections.abc import Sequence
 
-from cluster_bot.runs.ports import Attachment, Gap
+from cluster_bot.runs.ports import Attachment, Gap, GpuOffer
 from cluster_bot.runs.run import Reason, Run, Status
 
 STAGING_NAME = "Cluster Bot (Staging)"
@@ -131,6 +131,13 @@ def verdict(run: Run, *, last_error: str) -> str:
         lines.append(f"> {code(last_error, 300)}")
     lines.append("-# " + " · ".join(_figures(run)))
     return "\n".join(lines)
+
+
+def offer(one: GpuOffer) -> str:
+    """A GPU among others to choose from, with what there is to know before."""
+    if one.paused:
+        return f"{one.gpu} (paused)"
+    return f"{one.gpu} ({one.waiting} waiting)" if one.waiting else str(one.gpu)
 
 
 def left_out(files: Sequence[Attachment]) -> str:

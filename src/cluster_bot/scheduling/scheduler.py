@@ -98,6 +98,7 @@ class Scheduler:
         """Everybody's unfinished runs, newest first."""
         return (await self._store.unfinished())[::-1]
 
-    async def offers(self) -> dict[str, Sequence[GpuOffer]]:
-        """What each launcher has on offer now."""
-        return {name: await launcher.availability() for name, launcher in self._launchers.items()}
+    async def offers(self, launcher: str) -> Sequence[GpuOffer]:
+        """What a launcher has on offer now; nothing where there is no such launcher."""
+        one = self._launchers.get(launcher)
+        return () if one is None else await one.availability()

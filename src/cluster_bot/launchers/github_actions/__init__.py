@@ -7,10 +7,10 @@ GitHub keeps it), `gpus` (what members may ask for), `conclusions` (what GitHub'
 threads of its own).
 """
 
-from cluster_bot.launchers.github_actions.api import GithubApi
+from cluster_bot.launchers.github_actions.api import PUBLIC_API, GithubApi
 from cluster_bot.launchers.github_actions.dispatch import Reporting
 from cluster_bot.launchers.github_actions.gpus import GpuSettings, parse_gpus
 from cluster_bot.launchers.github_actions.launcher import GithubActions
 from cluster_bot.launchers.github_actions.watch import Timing
 
-__all__ = ["GithubActions", "GithubApi", "GpuSettings", "Reporting", "Timing", "parse_gpus"]
+__all__ = ["PUBLIC_API", "GithubActions", "GithubApi", "GpuSettings", "Reporting", "Timing", "parse_gpus"]

@@ -107,7 +107,12 @@ class GithubActions:
         for gpu in self._gpus:
             if gpu.name.lower() == wanted:
                 return gpu
-        raise refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=", ".join(f"`{gpu.name}`" for gpu in self._gpus))
+        raise refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=self._offered())
+
+    def _offered(self) -> str:
+        """The names, as many as a sentence bears."""
+        names = [f"`{gpu.name}`" for gpu in self._gpus]
+        return ", ".join(names[:25]) + (" …" if len(names) > 25 else "")
 
     async def _refresh_gpus(self) -> None:
         """Ask which runners there are, at most once a minute; without the right to know, the defaults stay."""
