@@ -4,12 +4,15 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 from stores import NOW, admitted, launched, opened
 
 from cluster_bot.errors import UnknownRunError
 from cluster_bot.runs.ports import Standing
 from cluster_bot.runs.run import Status
 from cluster_bot.store import SqlStore
+from cluster_bot.store.dialects import dialect_of
+from cluster_bot.store.tables import runs
 
 ONE, OTHER = "a" * 32, "b" * 32
 EXECUTING = [Status.STARTING, Status.RUNNING]
@@ -109,6 +112,19 @@ async def test_a_claim_and_a_stop_at_once_are_one_after_the_other(url: str) -> N
             stop = asyncio.ensure_future(two.save(replace(run, status=Status.STOPPING)))
             await asyncio.gather(*(one.claim(run.id, 1, ONE) for _ in range(3)), stop)
             assert not await one.claim(run.id, 1, ONE)
+
+
+async def test_a_claim_waits_for_a_stop_under_way(store: SqlStore, url: str) -> None:
+    run = await launched(store)
+    engine = dialect_of(url).writer()
+    with engine.begin() as other:
+        other.execute(update(runs).where(runs.c.id == run.id).values(status="stopping"))
+        claim = asyncio.ensure_future(store.claim(run.id, 1, ONE))
+        # A claim that does not wait would be answered by now; one that waits is not, however slow the machine.
+        done, _ = await asyncio.wait({claim}, timeout=0.3)
+        assert not done
+    engine.dispose()
+    assert not await claim
 
 
 async def test_odd_instances_are_told_apart(store: SqlStore) -> None:
