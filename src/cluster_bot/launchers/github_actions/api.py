@@ -120,6 +120,9 @@ class GithubApi:
                 told: bool | WorkflowRun = of.create_dispatch(ref, dict(inputs), throw=True, return_run_details=True)
             except github.GithubException as error:
                 return Answer(error.status, _lower(error.headers), error.data)
+            except (KeyError, TypeError) as error:
+                # A good status with another body than GitHub's, which the library takes at its word.
+                raise GithubError("GitHub answered a dispatch in an unknown way", sent=True) from error
             if isinstance(told, bool):
                 return Answer(204, {}, None)
             return Answer(200, {}, {"workflow_run_id": told.id, "html_url": told.html_url})

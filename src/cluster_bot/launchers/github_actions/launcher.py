@@ -8,6 +8,7 @@ repeated.
 
 import asyncio
 import json
+import math
 import re
 import shutil
 import time
@@ -68,6 +69,7 @@ class GithubActions:
         self._archives = SpoolArchives(api, root)
         self._readers: dict[str, SpoolReader] = {}
         self._fetched: dict[str, int] = {}
+        self._none_at: dict[str, float] = {}
         self._details_known = True
         self._cancelled_at: dict[int, float] = {}
 
@@ -227,8 +229,11 @@ class GithubActions:
             return []
         if self._fetched.get(name) != number:
             # Also where another workflow run turned out to have won the claim: each has an artifact of this name.
+            if time.monotonic() - self._none_at.get(name, -math.inf) < self._timing.artifact_again_s:
+                return []
             await self._remove(name)
             if not await self._archives.fetch(number, name):
+                self._none_at[name] = time.monotonic()
                 return []
             self._fetched[name] = number
             self._readers[name] = SpoolReader(self._root / name)
@@ -241,6 +246,7 @@ class GithubActions:
     async def discard(self, run: Run) -> None:
         """Remove what was fetched."""
         name = _title(run)
+        self._none_at.pop(name, None)
         self._watch.heard.discard(name)
         await self._remove(name)
 

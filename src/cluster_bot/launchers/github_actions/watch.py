@@ -24,7 +24,7 @@ class Timing:
 
     A look follows the last by `fast_s` while things change and, growing, by `slow_s` while they don't. `listed_s` is
     how long an accepted dispatch may take to be listed; `steps_after_s` when, for want of lines, people are told the
-    step.
+    step; `artifact_again_s` how soon an artifact that was not there is asked for again.
     """
 
     fast_s: float = 1.0
@@ -33,6 +33,7 @@ class Timing:
     steps_after_s: float = 8.0
     cancel_again_s: float = 30.0
     runners_s: float = 60.0
+    artifact_again_s: float = 3.0
 
     def with_reports(self) -> "Timing":
         """The same for a bot whose runners report by themselves: GitHub has little to add."""
