@@ -57,7 +57,7 @@ def main(options: List[str]) -> int:
 def say(text: str) -> None:
     """Print a sentence into the job's log, such that it can be no command, whatever is in it."""
     shown = "".join(char if char.isprintable() else "?" for char in text)[:500]
-    print("runner: " + shown.replace("::", ": :").replace("##[", "## ["), flush=True)
+    print("runner: " + re.sub(r":(?=:)|#(?=#\[)", r"\g<0> ", shown), flush=True)
 
 
 def _inputs(path: str) -> Dict[str, str]:

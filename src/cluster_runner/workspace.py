@@ -12,7 +12,10 @@ from typing import Dict, Optional, Sequence
 from cluster_runner.wire import Payload
 
 _STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-_PASSED_ON = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "TZ")
+_PASSED_ON = (
+    *("LD_LIBRARY_PATH", "TZ", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH"),
+    *("ROCM_PATH", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION"),
+)
 _PASSED_ON_PREFIX = "NVIDIA_"
 
 
