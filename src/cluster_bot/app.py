@@ -85,6 +85,7 @@ def local_launcher(settings: Settings) -> "LocalProcess":
         same_user=settings.local_same_user,
         sandbox=settings.local_sandbox,
         network=settings.local_network,
+        task_limit=settings.local_task_limit,
         memory_limit_mb=settings.local_memory_limit_mb,
         disk_limit_mb=settings.local_disk_limit_mb,
     )

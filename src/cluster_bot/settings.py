@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     local_same_user: Literal["never", "if_needed", "always"] = "never"
     local_sandbox: Literal["auto", "none", "bubblewrap"] = "auto"
     local_network: bool = False
+    local_task_limit: int = Field(default=4096, ge=16)
     local_memory_limit_mb: int | None = Field(default=None, ge=64)
     local_disk_limit_mb: int | None = Field(default=10_240, ge=64)
 

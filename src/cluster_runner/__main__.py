@@ -65,14 +65,15 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return EXIT_FAILED
         return EXIT_TOLD
     memory, disk = (None if size is None else size << 20 for size in (chosen.memory_limit_mb, chosen.disk_limit_mb))
-    execute(Options(tools, wishes, memory, disk, chosen.scheduler_run), Spool(), wakeup)
+    options = Options(tools, wishes, chosen.task_limit, memory, disk, chosen.scheduler_run)
+    execute(options, Spool(), wakeup)
     return EXIT_TOLD
 
 
 def _parser() -> "argparse.ArgumentParser":
     import argparse
 
-    from cluster_runner.identity import NEVER, SAME_USER
+    from cluster_runner.identity import MOST_TASKS, NEVER, SAME_USER
     from cluster_runner.sandbox import AUTO, CHOICES
 
     parser = argparse.ArgumentParser(prog="cluster_runner", description="Execute one run and write its events.")
@@ -95,6 +96,7 @@ def _parser() -> "argparse.ArgumentParser":
     )
     add("--without", default="", metavar="WHY", help="why there is no sandbox, for people")
     add("--network", action="store_true", help="leave the network open to programs in the sandbox")
+    add("--task-limit", type=int, default=MOST_TASKS, metavar="N", help="processes and threads a program may have")
     add("--memory-limit-mb", type=int, metavar="N", help="end a program that takes more MiB in all")
     add("--disk-limit-mb", type=int, metavar="N", help="end a program whose files take more MiB in all")
     add("--scheduler-run", metavar="ID", help="the scheduler's own id of this job, told in hello")

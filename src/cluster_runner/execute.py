@@ -10,7 +10,7 @@ from typing import Optional, Sequence
 
 from cluster_runner import artifacts, machine
 from cluster_runner.disk import DiskWatch
-from cluster_runner.identity import Identity, SetupError
+from cluster_runner.identity import MOST_TASKS, Identity, Limits, SetupError
 from cluster_runner.isolation import Isolation, Isolator, Wishes
 from cluster_runner.languages import Tool, Tools, compile_command, find_tool, look_up, run_command, tool_folders
 from cluster_runner.logs import LogBatch
@@ -30,6 +30,7 @@ class Options:
 
     tools: Tools
     wishes: Wishes
+    most_tasks: int = MOST_TASKS
     memory_limit: Optional[int] = None
     disk_limit: Optional[int] = None
     scheduler_run: Optional[str] = None
@@ -62,7 +63,7 @@ class _Attempt:
             return Outcome("stopped", detail="It was stopped before it began.")
         tool = find_tool(self._language, self._options.tools)
         seen = machine.look(look_up(self._options.tools.nvcc))
-        isolator = Isolator(self._options.wishes, self._options.disk_limit)
+        isolator = Isolator(self._options.wishes, Limits(self._options.most_tasks, self._options.disk_limit))
         try:
             stage = self._prepare(tool, isolator)
         finally:

@@ -18,7 +18,8 @@ from cluster_runner import linux
 _FIRST_UID, _UIDS = 700_000_000, 500_000_000
 _NOBODY = 65534
 _NEEDED = {linux.CAP_CHOWN, linux.CAP_DAC_OVERRIDE, linux.CAP_KILL, linux.CAP_SETGID, linux.CAP_SETUID}
-_MOST_PROCESSES = 4096
+# The most tasks, threads included, that a program may have where its admin says nothing.
+MOST_TASKS = 4096
 
 # Whether root may run programs as root: what `--same-user` takes.
 NEVER, IF_NEEDED, ALWAYS = SAME_USER = ("never", "if_needed", "always")
@@ -59,14 +60,22 @@ def choose(run: str, attempt: int, same_user: str) -> Identity:
     return Identity(_NOBODY, False, "unprivileged user %d, shared with other runs, no new privileges" % _NOBODY)
 
 
-def become(identity: Identity, most_file_bytes: Optional[int] = None) -> None:
+@dataclass(frozen=True)
+class Limits:
+    """What the system itself holds a program to: tasks (processes and threads), bytes of one file (None: no bound)."""
+
+    tasks: int = MOST_TASKS
+    file_bytes: Optional[int] = None
+
+
+def become(identity: Identity, limits: Limits) -> None:
     """Turn this process, a forked child about to exec, into `identity` for good; raises OSError."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if most_file_bytes is not None:
-        _lower(resource.RLIMIT_FSIZE, most_file_bytes)
+    if limits.file_bytes is not None:
+        _lower(resource.RLIMIT_FSIZE, limits.file_bytes)
     # The system counts all of a user's tasks, the bot's own among them where it is the same user.
     others = 0 if identity.own else linux.tasks_of(os.geteuid() if identity.uid is None else identity.uid)
-    _lower(resource.RLIMIT_NPROC, _MOST_PROCESSES + others)
+    _lower(resource.RLIMIT_NPROC, limits.tasks + others)
     _offer_to_the_oom_killer()
     if identity.uid is not None:
         os.setgroups([])

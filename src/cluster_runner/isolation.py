@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Iterable, List, Optional, Tuple
 
 from cluster_runner import sandbox
-from cluster_runner.identity import IF_NEEDED, NEVER, ROOT, Identity, SetupError, choose
+from cluster_runner.identity import IF_NEEDED, NEVER, ROOT, Identity, Limits, SetupError, choose
 from cluster_runner.mounts import View, plan, reachable
 from cluster_runner.process import Command, Surroundings, end_descendants, how_it_ended, start
 from cluster_runner.sandbox import AUTO, BUBBLEWRAP, Sandbox
@@ -47,8 +47,8 @@ class Isolator:
     `without` says why there is no sandbox, "" where there is one.
     """
 
-    def __init__(self, wishes: Wishes, most_file_bytes: Optional[int] = None) -> None:
-        self._wishes, self._most_file_bytes = wishes, most_file_bytes
+    def __init__(self, wishes: Wishes, limits: Limits) -> None:
+        self._wishes, self._limits = wishes, limits
         self._identity: Optional[Identity] = None
         self._words: Optional[str] = None
         self.without = ""
@@ -95,7 +95,7 @@ class Isolator:
 
     def _inside(self, box: Sandbox, work: str) -> Isolation:
         view = self._view([*box.folders, os.path.dirname(box.bwrap)], work)
-        return Isolation(Surroundings(self.identity, view, box, self._most_file_bytes), sandbox.WORK)
+        return Isolation(Surroundings(self.identity, view, box, self._limits), sandbox.WORK)
 
     def _outside(self, work: str, folders: List[str], without: str) -> Isolation:
         view = self._view(folders, work)
@@ -104,7 +104,7 @@ class Isolator:
             # What matters goes first: it may be the bot's own user.
             words = "NOT CONTAINED, can read and change what its user can: " + words
         self._words = "%s, sees only what it needs of %s" % (words, ", ".join(view.covers)) if view.covers else words
-        return Isolation(Surroundings(self.identity, view, None, self._most_file_bytes), work)
+        return Isolation(Surroundings(self.identity, view, None, self._limits), work)
 
     def _view(self, folders: List[str], work: str) -> View:
         return View() if self.identity.uid is None else plan(folders, work)
@@ -115,7 +115,7 @@ def try_machine(wishes: Wishes, folders: Iterable[str]) -> Tuple[str, str]:
 
     Tried with a work folder in the current one.
     """
-    isolator = Isolator(wishes)
+    isolator = Isolator(wishes, Limits())
     # Another user each time: two trials at once must not end each other's processes.
     isolator.choose_user(os.urandom(16).hex(), 1, folders)
     work = os.path.abspath("work")

@@ -120,6 +120,22 @@ def resident_bytes(pid: int) -> int:
     return int(fields[1]) * _PAGE if len(fields) > 1 else 0
 
 
+def proportional_bytes(pid: int) -> Tuple[int, int]:
+    """The memory `pid` holds now, what it shares with others counted in parts: (its own and files', shared memory).
+
+    Where that can't be told, all it holds counts as its own.
+    """
+    told: Dict[str, int] = {}
+    for line in _read("/proc/%d/smaps_rollup" % pid).splitlines():
+        words = line.split()
+        if words[0].startswith("Pss"):
+            told[words[0]] = int(words[1]) * 1024
+    if "Pss:" not in told:
+        return resident_bytes(pid), 0
+    shared = told.get("Pss_Shmem:", 0)
+    return told["Pss:"] - shared, shared
+
+
 def peak_bytes(pid: int) -> int:
     """The most memory `pid` held since its last exec; 0 where it is gone."""
     for line in _read("/proc/%d/status" % pid).splitlines():

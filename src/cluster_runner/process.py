@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NoReturn, Optional, Sequence, Set, Tuple
 
 from cluster_runner import keeper, linux
-from cluster_runner.identity import Identity, SetupError, become, end_all
+from cluster_runner.identity import Identity, Limits, SetupError, become, end_all
 from cluster_runner.mounts import View, enter
 from cluster_runner.sandbox import Sandbox
 
@@ -41,13 +41,12 @@ class Command:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Who a program is and what it sees: its user, the view of the file system, the sandbox (None: none), and the
-    bytes that one file of it may have (None: no bound)."""
+    """Who a program is and what it sees: its user, its view of the files, the sandbox (None: none), its limits."""
 
     identity: Identity
     view: View
     sandbox: Optional[Sandbox]
-    most_file_bytes: Optional[int]
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def _be_keeper(command: Command, around: Surroundings, ends: _Ends) -> NoReturn:
 def _keep(command: Command, around: Surroundings, ends: _Ends) -> NoReturn:
     def be_somebody_else() -> None:
         enter(around.view)
-        become(around.identity, around.most_file_bytes)
+        become(around.identity, around.limits)
 
     def be_program() -> None:
         streams = (ends.null, ends.out, ends.err)
@@ -187,7 +186,7 @@ def _enter_sandbox(sandbox: Sandbox, command: Command, around: Surroundings, end
     streams, channel = (ends.out, ends.err), ends.keepers.fileno()
     argv = sandbox.command(streams, ends.fate, channel, command.folder, command.argv)
     enter(around.view)
-    become(around.identity, around.most_file_bytes)
+    become(around.identity, around.limits)
     os.execve(argv[0], argv, dict(command.env))
 
 

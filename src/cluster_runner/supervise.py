@@ -190,7 +190,7 @@ class Supervision:
             return "time_limit"
         if self._bounds.memory_limit is not None and now >= self._next_memory_look:
             self._next_memory_look = now + _MEMORY_LOOK_S
-            if self._memory() > self._bounds.memory_limit:
+            if self._takes_more(self._bounds.memory_limit):
                 return "memory_limit"
         if self._bounds.disk is not None and self._bounds.disk.is_over(now, self._processes):
             return "disk_limit"
@@ -199,9 +199,15 @@ class Supervision:
     def _processes(self) -> List[int]:
         return [pid for pid in linux.descendants(os.getpid()) if pid not in self._child.helpers]
 
-    def _memory(self) -> int:
+    def _takes_more(self, limit: int) -> bool:
         pids = self._processes()
-        return sum(map(linux.resident_bytes, pids)) + linux.nameless_bytes(pids, _MOST_DESCRIPTORS)[1]
+        nameless = linux.nameless_bytes(pids, _MOST_DESCRIPTORS)[1]
+        if sum(map(linux.resident_bytes, pids)) + nameless <= limit:
+            return False
+        # That counted what processes share once for each, and nameless files again where they are mapped. This look
+        # takes longer.
+        parts = [linux.proportional_bytes(pid) for pid in pids]
+        return sum(own for own, _ in parts) + max(nameless, sum(shared for _, shared in parts)) > limit
 
     def _notice_end(self) -> None:
         ended = how_it_ended(self._child)

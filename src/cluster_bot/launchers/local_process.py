@@ -49,8 +49,8 @@ class LocalProcess:
 
     `root` holds the runs' folders; `python`, `cxx`, `nvcc` are the programs' interpreter (None: the bot's own) and
     compilers; `same_user` (never, if_needed, always) says whether programs may run as root where the bot is root;
-    `sandbox` (auto, none, bubblewrap) what is around them, `network` whether that leaves the network open; the limits
-    are MiB.
+    `sandbox` (auto, none, bubblewrap) what is around them, `network` whether that leaves the network open;
+    `task_limit` is processes and threads, the other limits are MiB.
     """
 
     name = "local"
@@ -66,6 +66,7 @@ class LocalProcess:
         same_user: str = "never",
         sandbox: str = "auto",
         network: bool = False,
+        task_limit: int = 4096,
         memory_limit_mb: int | None = None,
         disk_limit_mb: int | None = None,
     ) -> None:
@@ -77,6 +78,7 @@ class LocalProcess:
         self._options = ["--python", python or sys.executable, "--cxx", cxx, "--nvcc", nvcc]
         self._options += ["--same-user", same_user]
         self._options += ["--network"] if network else []
+        self._options += ["--task-limit", str(task_limit)]
         self._options += [] if memory_limit_mb is None else ["--memory-limit-mb", str(memory_limit_mb)]
         self._options += [] if disk_limit_mb is None else ["--disk-limit-mb", str(disk_limit_mb)]
         self._sandbox = sandbox
