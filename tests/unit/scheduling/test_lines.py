@@ -10,7 +10,7 @@ from cluster_bot.scheduling.lines import LONGEST_LINE, Lines
 
 # Characters that matter here, mixed with any others.
 NASTY = st.sampled_from(
-    ["\n", "\r", "\r\n", "\t", "\x1b[31m", "\x1b[0m", "\x1b]0;t\x07", "\x1b", "\x00", "\u202e", "a", "é"]
+    ["\n", "\r", "\r\n", "\t", "\x1b[31m", "\x1b[0m", "\x1b]0;t\x07", "\x1b", "\x00", "\u202e", "\U000e0041", "a", "é"]
 )
 OUTPUT = st.lists(st.one_of(NASTY, st.text(max_size=5)), max_size=40).map("".join)
 
@@ -35,6 +35,7 @@ def test_nothing_unsafe_gets_through(text: str) -> None:
         for char in line:
             assert char == "\t" or unicodedata.category(char) != "Cc", repr(char)
             assert char not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u2028\u2029"
+            assert char not in "\u00ad\u180e\u206a\u206e\u206f\ufff9\ufffb\U000e0001\U000e0041\U000e007f"
 
 
 def test_lines_come_when_they_are_complete() -> None:
