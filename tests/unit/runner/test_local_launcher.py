@@ -18,7 +18,7 @@ from cluster_bot.runs.run import Handle, Member, Origin, Run, Sighting
 from cluster_bot.runs.spec import RunSpec
 from cluster_runner.wire import Event, event_to_line
 
-from .conftest import RUN_ID, as_root
+from .conftest import RUN_ID, as_root, bubblewrap_trouble, needs_bubblewrap
 
 
 def log(number: int, text: str = "line\n") -> bytes:
@@ -235,3 +235,72 @@ def test_an_age_is_told_by_the_payload(tmp_path: Path) -> None:
     folder.prepare("{}", 0o700)
     assert folder.age_s(time.time()) < 60
     assert folder.age_s(time.time() + 3600) > 3000
+
+
+async def hello_of(launcher: LocalProcess, run: Run) -> str:
+    """What the runner says of the program's isolation."""
+    news = asyncio.Event()
+    launcher.on_news(lambda _run: news.set())
+    await launcher.start(run)
+    while not any(event.kind == "outcome" for event in await launcher.fetch(run, 0)):
+        await asyncio.wait_for(news.wait(), 60)
+        news.clear()
+    hello = next(event for event in await launcher.fetch(run, 0) if event.kind == "hello")
+    await launcher.discard(run)
+    return str(hello.body["isolation"])
+
+
+@needs_bubblewrap
+async def test_a_machine_with_bubblewrap_is_tried_once_and_insisted_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launcher = LocalProcess(home / "local", python=sys.executable)
+    trial = await launcher.isolation()
+    assert (trial.without, trial.works, trial.contained) == ("", True, True)
+    assert trial.words.startswith("bubblewrap, no network; ")
+    assert list((home / "local").iterdir()) == []
+    assert (await hello_of(launcher, run_of_text())).startswith("bubblewrap, no network; ")
+    # What was found once is not given up, whatever became of it.
+    monkeypatch.setenv("PATH", str(home))
+    assert await launcher.isolation() is trial
+    assert launcher._sandbox_options() == ["--sandbox", "bubblewrap"]
+    await launcher.close()
+
+
+async def test_a_machine_without_bubblewrap_is_told_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = LocalProcess(home / "local", python=sys.executable, same_user="always")
+    with monkeypatch.context() as poor:
+        poor.setenv("PATH", str(home))
+        trial = await launcher.isolation()
+    assert (trial.without, trial.works, trial.contained) == ("not installed", True, False)
+    told = await hello_of(launcher, run_of_text())
+    assert told.startswith("NOT CONTAINED, ")
+    assert "no bubblewrap (not installed)" in told
+    await launcher.close()
+
+
+async def test_a_machine_that_cannot_do_what_is_insisted_on_is_told_of(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(home))
+    trial = await LocalProcess(home / "local", python=sys.executable, sandbox="bubblewrap").isolation()
+    assert not trial.works
+    assert "must run in bubblewrap" in trial.words
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "none"])
+async def test_the_check_says_how_programs_are_kept_apart(home: Path, sandbox: str) -> None:
+    settings = {"LOCAL_ENABLED": "true", "LOCAL_SANDBOX": sandbox, "LOCAL_SAME_USER": "always", "DATA_DIR": "data"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cluster_bot", "check"),
+        cwd=home,
+        env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ} | settings,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await process.communicate()
+    line = " ".join(told.decode().split()).partition("Local launcher: ")
+    contained = sandbox == "auto" and not bubblewrap_trouble()
+    assert line[0].endswith("✓ " if contained else "! ")
+    assert ("NOT CONTAINED" in line[2]) is not contained
+    assert ("install bubblewrap" in line[2]) is not contained

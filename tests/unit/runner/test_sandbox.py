@@ -1,5 +1,6 @@
 """bubblewrap around a program: what it sees, what it can't do, what is said where there is none."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -177,6 +178,7 @@ def test_a_killed_runner_leaves_nobody(attempt: Attempt) -> None:
 def test_what_a_program_can_reach_depends_on_the_mode(attempt: Attempt, outside: Path, listening: int) -> None:
     """The table in SECURITY.md: each row an attempt, each mode a column."""
     owner = attempt.user if attempt.user is not None else os.geteuid()
+    key = int.from_bytes(os.urandom(3), "big") + 1
     secret = attempt.home / "secret"
     secret.write_text("x")
     secret.chmod(0o600)
@@ -193,11 +195,14 @@ def test_what_a_program_can_reach_depends_on_the_mode(attempt: Attempt, outside:
         "def memory(): open(f'/proc/{sys.argv[5]}/mem', 'rb')\n"
         "def environ(): open(f'/proc/{sys.argv[5]}/environ', 'rb').read()\n"
         "def passwords(): open('/etc/shadow').read()\n"
-        "import sys\n"
-        "for what in (secret, events, forge, stop, leave, loopback, signal_others, memory, environ, passwords):\n"
+        "def others(): open(f'/proc/{sys.argv[5]}/cmdline').read()\n"
+        "import ctypes, sys\n"
+        "assert ctypes.CDLL(None).shmget(int(sys.argv[6]), 4096, 0o1600) >= 0\n"
+        "for what in (secret, events, forge, stop, leave, loopback, signal_others, others, memory, environ,\n"
+        "             passwords):\n"
         "    attempt(what)\n",
         # Another process of the runner's user: the runner itself gives nothing away, but it can be signalled.
-        arguments=(str(secret), str(attempt.spool), str(outside), str(listening), "PID"),
+        arguments=(str(secret), str(attempt.spool), str(outside), str(listening), "PID", str(key)),
     )
     payload = attempt.spool / "payload.json"
     neighbour = os.fork()
@@ -211,18 +216,27 @@ def test_what_a_program_can_reach_depends_on_the_mode(attempt: Attempt, outside:
     finally:
         os.kill(neighbour, signal.SIGKILL)
         os.waitpid(neighbour, 0)
+    # Left where there is no namespace that ends with the program.
+    assert _remove_segment(key) is not attempt.contained
     allowed = set(re.findall(r"(\w+) ALLOWED", attempt.logs()))
     if attempt.contained:
         assert allowed == set()
         assert isolation(attempt).startswith("bubblewrap, no network; ")
     elif attempt.demoted:
-        assert allowed == {"leave", "loopback"}
+        assert allowed == {"leave", "loopback", "others"}
         assert isolation(attempt).startswith("no bubblewrap (switched off), network open: ")
     else:
-        everything = {"secret", "events", "forge", "stop", "leave", "loopback", "signal_others", "environ"}
+        everything = {"secret", "events", "forge", "stop", "leave", "loopback", "signal_others", "others", "environ"}
         # Whether memory may be opened is for the system's own ptrace rules to say.
         assert allowed - {"memory"} == everything
         assert isolation(attempt).startswith("NOT CONTAINED, ")
+
+
+def _remove_segment(key: int) -> bool:
+    """Remove a segment of shared memory; False where there is none of that key here."""
+    rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    numbers = [int(row[1]) for row in rows if int(row[0]) == key]
+    return any(ctypes.CDLL(None).shmctl(number, 0, None) == 0 for number in numbers)
 
 
 @in_every_mode
