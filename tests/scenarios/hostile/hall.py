@@ -14,11 +14,12 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,13 +27,14 @@ from pathlib import Path
 import cluster_runner
 from cluster_bot.discord_bot import messages
 from cluster_bot.runs.run import Status
+from cluster_runner import identity
 from cluster_sandbox.discord import DiscordServer, File, Message
 
 PATIENCE_S = 100.0
 MEMORY_LIMIT_MB, DISK_LIMIT_MB, TASK_LIMIT = 300, 200, 150
 MARK = "CANARY"
-# Numbers from here on nobody else has; what root's programs run as begins higher.
-_ORDINARY, _PROGRAMS = 1_234_568, 700_000_000
+# Numbers from here on nobody else has.
+_ORDINARY = 1_234_568
 _OPENED = re.compile(r"Run #(\d+) is here: <#(\d+)>")
 _ENTER_UID = Path(__file__).parents[2] / "unit" / "runner" / "ordinary_user.py"
 _IN_DELETE, _IN_NONBLOCK = 0x200, os.O_NONBLOCK
@@ -65,7 +67,8 @@ class Mode(StrEnum):
     @property
     def user(self) -> int:
         """The ordinary user that the bot is then, another one in each mode."""
-        return _ORDINARY + list(Mode).index(self)
+        # Of another number in each process of tests, too.
+        return _ORDINARY + len(Mode) * (os.getpid() % 100_000) + list(Mode).index(self)
 
     @property
     def bubblewrap(self) -> bool:
@@ -157,18 +160,25 @@ class Hall:
         """The folders of runs."""
         return sorted(path.name for path in (self.data / "local").iterdir() if path.is_dir())
 
+    def users(self) -> set[int]:
+        """The users that programs ran as."""
+        if not self.mode.root:
+            return {self.mode.user} if os.geteuid() == 0 else set()
+        with closing(sqlite3.connect(self.data / "cluster-bot.sqlite3")) as database:
+            runs = database.execute("SELECT id, attempt FROM runs").fetchall()
+        return {identity.choose(run, attempt, identity.NEVER).uid or 0 for run, attempt in runs}
+
     def strangers(self) -> list[str]:
         """Processes of programs, and of their runners."""
         assert self.process is not None
-        found = []
+        found, users = [], self.users()
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == self.process.pid:
                 continue
             with suppress(OSError):
                 uid, words = entry.stat().st_uid, (entry / "cmdline").read_bytes()
                 zombie = (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-                of_ours = uid >= _PROGRAMS if self.mode.root else os.geteuid() == 0 and uid == self.mode.user
-                if not zombie and (of_ours or str(self.data).encode() in words):
+                if not zombie and (uid in users or str(self.data).encode() in words):
                     found.append(f"{entry.name} (user {uid}): {words[:200]!r}")
         return found
 

@@ -178,6 +178,7 @@ def test_a_killed_runner_leaves_nobody(attempt: Attempt) -> None:
 def test_what_a_program_can_reach_depends_on_the_mode(attempt: Attempt, outside: Path, listening: int) -> None:
     """The table in SECURITY.md: each row an attempt, each mode a column."""
     owner = attempt.user if attempt.user is not None else os.geteuid()
+    (outside / "readable").write_text("x")
     key = int.from_bytes(os.urandom(3), "big") + 1
     secret = attempt.home / "secret"
     secret.write_text("x")
@@ -196,10 +197,11 @@ def test_what_a_program_can_reach_depends_on_the_mode(attempt: Attempt, outside:
         "def environ(): open(f'/proc/{sys.argv[5]}/environ', 'rb').read()\n"
         "def passwords(): open('/etc/shadow').read()\n"
         "def others(): open(f'/proc/{sys.argv[5]}/cmdline').read()\n"
+        "def everybodys(): open(sys.argv[3] + '/readable').read()\n"
         "import ctypes, sys\n"
         "assert ctypes.CDLL(None).shmget(int(sys.argv[6]), 4096, 0o1600) >= 0\n"
         "for what in (secret, events, forge, stop, leave, loopback, signal_others, others, memory, environ,\n"
-        "             passwords):\n"
+        "             everybodys, passwords):\n"
         "    attempt(what)\n",
         # Another process of the runner's user: the runner itself gives nothing away, but it can be signalled.
         arguments=(str(secret), str(attempt.spool), str(outside), str(listening), "PID", str(key)),
@@ -223,10 +225,10 @@ def test_what_a_program_can_reach_depends_on_the_mode(attempt: Attempt, outside:
         assert allowed == set()
         assert isolation(attempt).startswith("bubblewrap, no network; ")
     elif attempt.demoted:
-        assert allowed == {"leave", "loopback", "others"}
+        assert allowed == {"leave", "loopback", "others", "everybodys"}
         assert isolation(attempt).startswith("no bubblewrap (switched off), network open: ")
     else:
-        everything = {"secret", "events", "forge", "stop", "leave", "loopback", "signal_others", "others", "environ"}
+        everything = {"secret", "events", "forge", "stop", "leave", "loopback", "signal_others", "others", "environ", "everybodys"}
         # Whether memory may be opened is for the system's own ptrace rules to say.
         assert allowed - {"memory"} == everything
         assert isolation(attempt).startswith("NOT CONTAINED, ")
