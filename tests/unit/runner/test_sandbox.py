@@ -228,7 +228,18 @@ def test_what_a_program_can_reach_depends_on_the_mode(attempt: Attempt, outside:
         assert allowed == {"leave", "loopback", "others", "everybodys"}
         assert isolation(attempt).startswith("no bubblewrap (switched off), network open: ")
     else:
-        everything = {"secret", "events", "forge", "stop", "leave", "loopback", "signal_others", "others", "environ", "everybodys"}
+        everything = {
+            "secret",
+            "events",
+            "forge",
+            "stop",
+            "leave",
+            "loopback",
+            "signal_others",
+            "others",
+            "environ",
+            "everybodys",
+        }
         # Whether memory may be opened is for the system's own ptrace rules to say.
         assert allowed - {"memory"} == everything
         assert isolation(attempt).startswith("NOT CONTAINED, ")
