@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cluster_bot.launchers.spool_folder import Life, SpoolFolder, SpoolReader, attempts_below, run_of
@@ -27,6 +28,7 @@ from cluster_runner.wire import Event, Payload
 _log = logging.getLogger(__name__)
 
 _YOUNG_S = 10.0
+_REMOVERS = 4
 _MOST_ARTIFACT_BYTES = 16 * 1024 * 1024
 _RUNNER = Path(wire.__file__).parent
 # What the runner may know of the bot's environment: where tools and GPUs are, and nothing that is secret.
@@ -90,6 +92,7 @@ class LocalProcess:
         self._reaping = threading.Lock()
         self._readers: dict[str, SpoolReader] = {}
         self._doorbell: Doorbell | None = None
+        self._removers = ThreadPoolExecutor(max_workers=_REMOVERS, thread_name_prefix="remove-spool")
 
     async def start(self, run: Run) -> Handle:
         """Make the folder and start its runner; LaunchRefusedError where the machine is out of something."""
@@ -134,6 +137,8 @@ class LocalProcess:
         if self._doorbell is not None:
             self._doorbell.close()
             self._doorbell = None
+        # Not waited for: what is half removed now is tidied up in the next life.
+        self._removers.shutdown(wait=False, cancel_futures=True)
 
     def on_news(self, ring: Callable[[str], None]) -> None:
         """Listen at the doorbell of `root`, on the running loop."""
@@ -151,15 +156,17 @@ class LocalProcess:
         """A kept file, at most 16 MiB."""
         return await asyncio.to_thread(self._folder(_folder_name(run)).artifact, stored, _MOST_ARTIFACT_BYTES)
 
-    async def discard(self, run: Run) -> None:
-        """Remove the folder, unless a runner still lives in it."""
+    async def discard(self, run: Run) -> bool:
+        """Remove the folder, unless a runner still lives in it and does not end within two seconds."""
         name = _folder_name(run)
-        if await asyncio.to_thread(self._folder(name).discard):
-            self._readers.pop(name, None)
-            await asyncio.to_thread(self._alive, name)
-            self._ended.discard(name)
-        else:
-            _log.warning("a local run's folder stays: its runner lives", extra={"run": run.id})
+        # Waiting for runners and removing what hostile programs left takes its time: not where everybody waits.
+        if not await asyncio.get_running_loop().run_in_executor(self._removers, self._folder(name).discard):
+            _log.info("a local run's folder stays for now: its runner lives", extra={"run": run.id})
+            return False
+        self._readers.pop(name, None)
+        await asyncio.to_thread(self._alive, name)
+        self._ended.discard(name)
+        return True
 
     async def left(self) -> Collection[tuple[str, int]]:
         """Run and attempt of every folder."""

@@ -128,19 +128,21 @@ class SpoolFolder:
             return file.read(most_bytes)
 
     def discard(self) -> bool:
-        """Remove the folder; False where a runner still lives in it and does not end within two seconds."""
+        """Remove the folder; False where a runner still lives in it and does not end within two seconds.
+
+        Who has not claimed it by now never will: a runner that is late must find nothing to execute.
+        """
         life = self.life()
-        if life is Life.ALIVE:
-            # It has told the outcome and is about to end.
-            self._await_end()
-            life = self.life()
-        if life in (Life.ALIVE, Life.WAITING):
-            return False
-        if life is Life.UNCLAIMED:
-            # A runner that is late must find nothing to execute.
+        if life is Life.GONE:
+            return True
+        if life in (Life.UNCLAIMED, Life.WAITING):
             self.forbid()
+        # Either it has told the outcome, or the claim has turned it away: it is about to end.
+        self._await_end()
+        if self._holder() is not None:
+            return False
         # The claim goes last: as long as anything else is left, it keeps late runners away.
-        for entry in sorted(self.path.iterdir() if life is not Life.GONE else (), key=lambda one: one.name == "claim"):
+        for entry in sorted(self.path.iterdir(), key=lambda one: one.name == "claim"):
             if entry.is_dir() and not entry.is_symlink():
                 _remove_tree(entry)
             else:

@@ -121,8 +121,11 @@ class SpoolSource(Protocol):
     async def artifact(self, run: Run, stored: str) -> bytes | None:
         """The content of a file an artifact event named; None where it is gone."""
 
-    async def discard(self, run: Run) -> None:
-        """The run is over and its events are safe in the store: the spool may go."""
+    async def discard(self, run: Run) -> bool:
+        """The spool may go, and who has not begun to execute it must not: the run is over, or nobody has it yet.
+
+        False where a runner lives in it: then it stays, and this is asked again.
+        """
 
 
 @runtime_checkable

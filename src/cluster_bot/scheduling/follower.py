@@ -56,6 +56,7 @@ class Pace:
     poll_s: float = 1.0
     answer_s: float = 60.0
     stop_again_s: float = 5.0
+    let_go_again_s: float = 1.0
 
 
 @dataclass(slots=True)
@@ -145,8 +146,10 @@ class Follower:
             for run_id, attempt in await self._launcher.left():
                 with contextlib.suppress(UnknownRunError):
                     run = await self._store.load(run_id)
-                    if run.status.final or attempt < run.attempt:
+                    if attempt < run.attempt:
                         await self._spool.discard(replace(run, attempt=attempt))
+                    elif run.status.final:
+                        self._workers.wake(run_id)
         except Exception:
             # Not worth the follower: the next start tries again.
             log.exception("tidying failed", extra={"action": "tidy_failed", "launcher": self._launcher.name})
@@ -159,11 +162,15 @@ class Follower:
                 run, settled = await self._step(run_id)
                 if run.spec.launcher != self._launcher.name:
                     return
-                if run.status.final and settled:
-                    await self._let_go(run)
-                    return
-                if settled:
+                if not settled:
+                    continue
+                if not run.status.final:
                     await bell.wait()
+                elif await self._let_go(run):
+                    return
+                else:
+                    # Its runner takes its time to end, or was given up and lives: it may have something to add yet.
+                    await bell.wait(self._pace.let_go_again_s)
         finally:
             self._known.pop(run_id, None)
 
@@ -305,8 +312,9 @@ class Follower:
             gone = Observed(Observation(Sighting.MISSING, "its scheduler does not know it any more"))
             return await self._move(run, gone) if found is None else run
         if run.status is Status.STOPPING:
-            # Either nothing was launched, or the claim will refuse a run whose stop is wished.
-            return await self._move(run, LaunchRefused("", again=False))
+            # What was half launched must never begin. Where it has begun since, it can be found and stopped.
+            let_go = await self._let_go(run)
+            return await self._move(run, LaunchRefused("", again=False)) if let_go else run
         return await self._start(run)
 
     async def _ask_to_stop(self, handle: Handle, known: _Known) -> None:
@@ -324,9 +332,9 @@ class Follower:
             # It is wished again; meanwhile what the run says is heard.
             log.exception("stop failed", extra={"action": "stop_failed", "launcher": self._launcher.name})
 
-    async def _let_go(self, run: Run) -> None:
-        if self._spool is not None and run.attempt > 0:
-            await self._spool.discard(run)
+    async def _let_go(self, run: Run) -> bool:
+        """Whether nothing is left of the run but what the store has."""
+        return self._spool is None or run.attempt == 0 or await self._spool.discard(run)
 
 
 def said(event: Event) -> Said:

@@ -150,3 +150,32 @@ class Stammering(Tame):
         spool = self.cage.spools.get(handle, []) if handle else []
         fresh = [event for event in spool if event.n > after]
         return [event for event in spool if event.n > after - 2] if fresh else []
+
+
+class Late(Tame):
+    """Its `start` fails before the scheduler accepts; its runner lives when the spool is to be discarded."""
+
+    async def start(self, run: Run) -> Handle:
+        raise ConnectionError("the bot died after the fork")
+
+    async def discard(self, run: Run) -> bool:
+        if self.cage.handle_of(run) is None:
+            self.cage.launch(run)
+            return False
+        return True
+
+
+class Clinging(Tame):
+    """Its runner takes long to end: the spool goes at the third time of asking."""
+
+    def __init__(self, cage: Cage) -> None:
+        super().__init__(cage)
+        self.refusals = 2
+        self.gone = asyncio.Event()
+
+    async def discard(self, run: Run) -> bool:
+        if self.refusals == 0:
+            self.gone.set()
+            return True
+        self.refusals -= 1
+        return False

@@ -35,7 +35,7 @@ class Keeper:
         launchers = [launcher]
         hints = {"wishes": self.wishes, "news": self.news}
         self.scheduler = Scheduler(store, launchers, limits=Limits(), rules=RULES, clock=self.clock, **hints)
-        pace = Pace(poll_s=0.02, answer_s=0.3, stop_again_s=5)
+        pace = Pace(poll_s=0.02, answer_s=0.3, stop_again_s=5, let_go_again_s=0.02)
         self.follower = Follower(launcher, store, RULES, pace=pace, clock=self.clock, **hints)
 
     def clock(self) -> float:

@@ -48,6 +48,27 @@ async def test_a_slow_start_can_be_cancelled_and_is_stopped_when_it_comes(tmp_pa
         assert keeper.cage.stops[run.handle] >= 1
 
 
+async def test_what_comes_to_life_while_it_is_cancelled_is_stopped(tmp_path: Path) -> None:
+    async with keep(tmp_path, animals.Late(Cage())) as keeper:
+        run = await keeper.status(await keeper.submit(), Status.STARTING)
+        await keeper.scheduler.cancel(run.number, ADA)
+        handle = await asyncio.wait_for(keeper.cage.stop_wishes.get(), 20)
+        run = await keeper.store.load(run.id)
+        assert (run.status, run.handle) == (Status.STOPPING, handle)
+        keeper.launcher.write(run, Event(1, 0.0, "outcome", {"result": "stopped", "duration_s": 0.1}))
+        run = await keeper.status(run, Status.CANCELLED)
+        assert run.reason is Reason.CANCELLED_BY_USER
+
+
+async def test_a_spool_that_cannot_go_yet_is_asked_about_again(tmp_path: Path, talk: Talk) -> None:
+    clinging = animals.Clinging(Cage())
+    async with keep(tmp_path, clinging) as keeper:
+        run = await keeper.status(await keeper.submit(), Status.RUNNING)
+        keeper.launcher.write(run, *talk())
+        await keeper.status(run, Status.SUCCEEDED)
+        await asyncio.wait_for(clinging.gone.wait(), 20)
+
+
 @pytest.mark.parametrize("kind", [animals.Never, animals.Forgetful, animals.Busy])
 async def test_a_lost_answer_leads_to_one_execution(tmp_path: Path, talk: Talk, kind: type[Tame]) -> None:
     async with keep(tmp_path, kind(Cage())) as keeper:

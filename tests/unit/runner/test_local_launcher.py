@@ -5,20 +5,24 @@ import json
 import os
 import socket
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from cluster_bot.launchers import local_process
 from cluster_bot.launchers.local_process import Doorbell, LocalProcess
 from cluster_bot.launchers.spool_folder import Life, SpoolFolder, SpoolReader, run_of
 from cluster_bot.runs.ports import LaunchRefusedError
 from cluster_bot.runs.run import Handle, Member, Origin, Run, Sighting
 from cluster_bot.runs.spec import RunSpec
+from cluster_runner import wire
+from cluster_runner.__main__ import EXIT_FOLDER_GONE
 from cluster_runner.wire import Event, event_to_line
 
-from .conftest import RUN_ID, as_root, bubblewrap_trouble, needs_bubblewrap
+from .conftest import RUN_ID, RUNNER, as_root, bubblewrap_trouble, needs_bubblewrap
 
 
 def log(number: int, text: str = "line\n") -> bytes:
@@ -119,6 +123,54 @@ def test_whatever_a_program_left_is_removed(tmp_path: Path) -> None:
     assert folder.discard()
     assert [path.name for path in tmp_path.iterdir()] == ["beside"]
     assert folder.discard()
+
+
+# What `python -m cluster_runner` is, held at a moment before it locks: before or after it has entered the folder.
+_HELD = {"outside": 'read go; exec "$@" "$0"', "inside": 'cd "$0"; echo; read go; exec "$@" .'}
+
+
+@pytest.mark.parametrize("where", _HELD)
+def test_a_runner_that_comes_after_a_discard_executes_nothing(home: Path, outside: Path, where: str) -> None:
+    folder = SpoolFolder(home / f"{RUN_ID}-1")
+    payload = local_process._payload(run_of_text(f"open({str(outside / 'ran')!r}, 'w')"))
+    folder.prepare(wire.payload_to_json(payload), 0o711)
+    runner = [sys.executable, "-I", "-S", str(RUNNER), "--sandbox", "none", "--spool"]
+    command = ["sh", "-c", f"umask 022; {_HELD[where]}", str(folder.path), *runner]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as late:
+        assert late.stdin is not None and late.stdout is not None
+        if where == "inside":
+            late.stdout.readline()
+        assert folder.discard()
+        late.stdin.write(b"go\n")
+        late.stdin.close()
+        assert late.wait(60) == EXIT_FOLDER_GONE
+    assert list(outside.iterdir()) == []
+
+
+def test_a_runner_between_its_lock_and_its_claim_is_turned_away(home: Path) -> None:
+    folder = SpoolFolder(home / f"{RUN_ID}-1")
+    folder.prepare("{}", 0o711)
+    source = (
+        "import os, sys\n"
+        f"sys.path.insert(0, {str(RUNNER.parent)!r})\n"
+        "from cluster_runner.spool import claim, take_lock\n"
+        f"os.chdir({str(folder.path)!r})\n"
+        "print(take_lock(), flush=True)\n"
+        "sys.stdin.readline()\n"
+        "print(claim('late'), flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-I", "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as late:
+        assert late.stdin is not None and late.stdout is not None
+        assert late.stdout.readline() == b"True\n"
+        assert folder.life() is Life.WAITING
+        assert not folder.discard()
+        assert folder.life() is Life.FORBIDDEN
+        late.stdin.write(b"go\n")
+        late.stdin.close()
+        assert late.stdout.readline() == b"False\n"
+        assert late.wait(60) == 0
+    assert folder.discard()
+    assert not folder.path.exists()
 
 
 def test_an_artifact_is_a_plain_bounded_file(tmp_path: Path) -> None:

@@ -243,12 +243,13 @@ class GithubActions:
         """A file of the artifact, at most 16 MiB."""
         return await asyncio.to_thread(SpoolFolder(self._root / _title(run)).artifact, stored, MOST_FILE_BYTES)
 
-    async def discard(self, run: Run) -> None:
+    async def discard(self, run: Run) -> bool:
         """Remove what was fetched."""
         name = _title(run)
         self._none_at.pop(name, None)
         self._watch.heard.discard(name)
         await self._remove(name)
+        return True
 
     async def _remove(self, name: str) -> None:
         self._readers.pop(name, None)
