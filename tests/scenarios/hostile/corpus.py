@@ -36,6 +36,8 @@ class Hostile:
     spares: tuple[Mode, ...] = ()
 
 
+# Of a program that ends by it only: long enough for an interpreter to start on a busy machine.
+_SHORT_S = 4
 _OUT = "import os, sys, time\nout = sys.stdout.buffer\n"
 
 OUTPUT = (
@@ -48,7 +50,7 @@ OUTPUT = (
         "one_endless_line",
         _OUT + "while True: out.write(b'endless ' * 8192)",
         Status.TIMED_OUT,
-        time_limit_s=2,
+        time_limit_s=_SHORT_S,
         shows=("endless endless",),
     ),
     Hostile(
@@ -153,14 +155,14 @@ PROCESSES = (
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf')\n"
         "while True: time.sleep(1000)",
         Status.TIMED_OUT,
-        time_limit_s=1,
+        time_limit_s=_SHORT_S,
         shows=("deaf",),
     ),
     Hostile(
         "asleep_for_ever",
         "import os, signal\nprint('good night', flush=True)\nos.kill(os.getpid(), signal.SIGSTOP)",
         Status.TIMED_OUT,
-        time_limit_s=1,
+        time_limit_s=_SHORT_S,
         shows=("good night",),
     ),
     Hostile(
@@ -170,7 +172,7 @@ PROCESSES = (
         "    while True: pass\n"
         "for _ in range(8): threading.Thread(target=spin).start()\n",
         Status.TIMED_OUT,
-        time_limit_s=2,
+        time_limit_s=_SHORT_S,
     ),
     Hostile("segv", "import ctypes\nctypes.string_at(0)", Status.FAILED, "SIGSEGV"),
     Hostile("kill_itself", "import os\nos.kill(os.getpid(), 9)", Status.FAILED, "SIGKILL"),
@@ -195,7 +197,7 @@ PROCESSES = (
         "fork_bomb",
         "import os\nprint('bomb', flush=True)\nwhile True:\n    try: os.fork()\n    except OSError: pass",
         Status.TIMED_OUT,
-        time_limit_s=2,
+        time_limit_s=_SHORT_S,
         shows=("bomb",),
     ),
     Hostile(
