@@ -17,7 +17,6 @@ from aiohttp.typedefs import Handler
 
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Hints, Standing, Store, artifact_blob
-from cluster_bot.runs.run import Run
 from cluster_bot.scheduling.follower import STATE_KINDS
 from cluster_bot.store import BlobTooLargeError
 from cluster_bot.web.answers import RefusedError
@@ -114,7 +113,7 @@ class Ingest:
     async def _payload(self, request: web.Request, caller: _Caller) -> web.Response:
         self._current(await self._standing(caller), caller)
         run = await self._store.load(caller.run_id)
-        return web.json_response(text=wire.payload_to_json(payload_of(run, caller.attempt)))
+        return web.json_response(text=wire.payload_to_json(run.spec.payload(caller.run_id, caller.attempt)))
 
     # --- events -------------------------------------------------------------------------------------------------
 
@@ -195,19 +194,6 @@ class Ingest:
     def _current(self, standing: Standing, caller: _Caller) -> None:
         if standing.attempt != caller.attempt:
             raise RefusedError(410, "This attempt was superseded by another; stop shipping.")
-
-
-def payload_of(run: Run, attempt: int) -> wire.Payload:
-    """What the runner of an attempt needs."""
-    return wire.Payload(
-        run=run.id,
-        attempt=attempt,
-        files=dict(run.spec.files),
-        main=run.spec.main,
-        language=run.spec.language.value,
-        time_limit_s=float(run.spec.time_limit_s),
-        arguments=run.spec.arguments,
-    )
 
 
 def _bearer(request: web.Request) -> str:
