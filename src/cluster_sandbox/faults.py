@@ -1,7 +1,8 @@
 """Troubles ordered in advance: lost answers, errors, latency, dropped connections, a callback at a border.
 
 The REST pipeline of a stand-in (Discord, GitHub) asks at two moments of each request: "before" (accepted, nothing has
-happened) and "after" (the effect has happened, the answer has not left). A test that kills the bot does it from `action`.
+happened) and "after" (the effect has happened, the answer has not left). A test that kills the bot does it from
+`action`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,29 @@
+"""A GitHub-compatible server on loopback that executes the workflow files of a folder with `act`.
+
+async with GitHubServer(repository=folder, runners=[Runner("gpu-1", ("self-hosted", "nvidia"))]) as github:
+    client = Github(base_url=github.api_url, auth=Auth.Token(github.token), retry=None)
+    ...
+    await github.wait_run(lambda run: run.completed)
+"""
+
+from ..faults import Fault
+from ..record import Request
+from .model import Artifact, Execution, Job, Machine, Run, Runner, Step
+from .policy import Policy
+from .server import GitHubServer
+from .storage import StorageFault
+
+__all__ = [
+    "Artifact",
+    "Execution",
+    "Fault",
+    "GitHubServer",
+    "Job",
+    "Machine",
+    "Policy",
+    "Request",
+    "Run",
+    "Runner",
+    "Step",
+    "StorageFault",
+]

@@ -1,0 +1,136 @@
+"""Stands between the server and `act`, so that nothing a job starts is lost from sight or left behind.
+
+Started by `execution.py` as a script (standard library only): `keeper.py COMMAND...`. It adopts the orphans of the job
+(PR_SET_CHILD_SUBREAPER; a runner calls setsid, so neither its group nor its session finds it), runs the command and
+obeys words on its standard input, one a line:
+
+    INT   SIGINT to the entry process of the current step, as GitHub cancels; act itself must not get it, for
+          it would SIGKILL the step at once
+    TERM  the same with SIGTERM
+    KILL  SIGKILL to the current step's whole tree; act goes on to `always()` steps
+    SKIP  until GO, SIGKILL to every step as soon as it has a process: act starts steps GitHub would skip after
+          a cancel, where the cancelled one ended well. A few milliseconds of such a step may happen
+    GO    the end of SKIP
+    END   SIGKILL to everything
+
+The end of its standard input means END: a server that was killed takes its jobs with it. When the command ends, what
+it left running is killed, as GitHub's runner does at the end of a job. Exits with the command's code.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
+SKIP_PAUSE_S = 0.002
+
+
+def _children() -> dict[int, list[int]]:
+    """The children of every process of this machine."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            try:
+                fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+            except OSError:
+                continue  # it ended meanwhile
+            if fields[0] != b"Z":
+                found[int(fields[1])].append(int(name))
+    return found
+
+
+def _below(roots: list[int]) -> list[int]:
+    """`roots` and all their descendants, parents first."""
+    children, found = _children(), list(roots)
+    for pid in found:
+        found.extend(children[pid])
+    return found
+
+
+def _signal(pids: list[int], number: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue  # it ended meanwhile
+
+
+class Keeper:
+    def __init__(self, command: list[str]) -> None:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._wake, self._woken = os.pipe()
+        os.set_blocking(self._woken, False)
+        signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._code: int | None = None
+        self._act = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        self._words = b""
+        self._skip = False
+
+    def watch(self) -> int:
+        """Obey until the command ends; its exit code, 137 where it was killed."""
+        while self._code is None:
+            ready, _, _ = select.select([0, self._wake], [], [], SKIP_PAUSE_S if self._skip else None)
+            if self._skip:
+                _signal(_below(_children()[self._act.pid]), signal.SIGKILL)
+            if self._wake in ready:
+                os.read(self._wake, 4096)
+                self._reap()
+            if 0 in ready and self._code is None and not self._obey():
+                break
+        self._end()
+        return 137 if self._code is None else self._code
+
+    def _obey(self) -> bool:
+        data = os.read(0, 4096)
+        self._words += data
+        *words, self._words = self._words.split(b"\n")
+        for word in words:
+            if word == b"END":
+                return False
+            if word in (b"SKIP", b"GO"):
+                self._skip = word == b"SKIP"
+                continue
+            entries = _children()[self._act.pid]
+            if word == b"KILL":
+                _signal(_below(entries), signal.SIGKILL)
+            else:
+                _signal(entries, signal.SIGINT if word == b"INT" else signal.SIGTERM)
+        return bool(data)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._act.pid:
+                self._code = self._act.returncode = os.waitstatus_to_exitcode(status)
+
+    def _end(self) -> None:
+        """Kill every descendant until there is none: one may fork while another is killed."""
+        while pids := _below(_children()[os.getpid()]):
+            _signal(pids, signal.SIGKILL)
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                continue
+        self._reap()
+
+
+if __name__ == "__main__":
+    for caught in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # The server decides by its words; a Ctrl+C in a terminal reaches the server too. A function and not SIG_IGN,
+        # which the job's processes would inherit.
+        signal.signal(caught, lambda *_: None)
+    code = Keeper(sys.argv[1:]).watch()
+    sys.exit(code if code >= 0 else 128 - code)

@@ -1,0 +1,130 @@
+"""What this GitHub knows: runs with their job and steps, artifacts, runners, executions. Plain records, no behaviour.
+
+Times are unix seconds, None where the moment has not come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .workflow import Plan, Workflow
+
+Status = Literal["queued", "in_progress", "completed"]
+MACHINE_LABELS = ("Linux", "X64")
+"""What every self-hosted runner of this kind has besides its own labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Machines to order for a server: `count` of them, each taking one job at a time."""
+
+    name: str
+    labels: tuple[str, ...] = ("self-hosted",)
+    count: int = 1
+
+
+@dataclass(eq=False, slots=True)
+class Machine:
+    """One runner of the server."""
+
+    id: int
+    name: str
+    labels: tuple[str, ...]
+    online: bool = True
+    run_id: int | None = None
+
+    def fits(self, labels: Iterable[str]) -> bool:
+        """Whether it has all labels, whatever their case, as on GitHub."""
+        own = {one.casefold() for one in (*self.labels, *MACHINE_LABELS)}
+        return all(label.casefold() in own for label in labels)
+
+
+@dataclass(slots=True)
+class Step:
+    number: int
+    name: str
+    status: Status = "queued"
+    conclusion: str | None = None
+    started_at: float | None = None
+    completed_at: float | None = None
+
+
+@dataclass(slots=True)
+class Job:
+    id: int
+    name: str
+    labels: tuple[str, ...]
+    created_at: float
+    steps: list[Step] = field(default_factory=list)
+    status: Status = "queued"
+    conclusion: str | None = None
+    started_at: float | None = None
+    completed_at: float | None = None
+    machine: Machine | None = None
+    log: list[str] = field(default_factory=list)
+    """Lines as GitHub keeps them, with a time in front; masked."""
+
+    @property
+    def log_text(self) -> str:
+        return "".join(line + "\n" for line in self.log)
+
+
+@dataclass(eq=False, slots=True)
+class Run:
+    id: int
+    number: int
+    workflow: Workflow
+    inputs: dict[str, str]
+    ref: str
+    title: str
+    sha: str
+    created_at: float
+    updated_at: float
+    token: str
+    """The GITHUB_TOKEN of its job."""
+    visible_at: float = 0.0
+    """From when lists show it."""
+    status: str = "queued"
+    conclusion: str | None = None
+    started_at: float = 0.0
+    plan: Plan | None = None
+    job: Job | None = None
+    failure: str | None = None
+    """Why it could not start or how it was lost, for people."""
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    forced: asyncio.Event = field(default_factory=asyncio.Event)
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def branch(self) -> str:
+        return self.ref.removeprefix("refs/heads/")
+
+    @property
+    def completed(self) -> bool:
+        return self.status == "completed"
+
+
+@dataclass(slots=True)
+class Artifact:
+    id: int
+    run_id: int
+    name: str
+    data: bytes
+    digest: str
+    created_at: float
+    expires_at: float
+
+
+@dataclass(slots=True)
+class Execution:
+    """One time a job was really executed."""
+
+    run_id: int
+    runner: str
+    started: float
+    inputs: dict[str, Any]
+    ended: float | None = None
+    exit_code: int | None = None

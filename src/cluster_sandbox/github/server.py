@@ -1,0 +1,190 @@
+"""A GitHub on this machine: the public face of the stand-in.
+
+`async with GitHubServer(repository=folder, owner="gpu-club", name="kernels", runners=[Runner("gpu-1")]) as github:`
+listens on loopback; PyGithub is pointed at `api_url` with `token`. Workflow files of the folder are executed with `act`
+as they are at the moment of a dispatch. Everything is in memory and gone with the object, running jobs included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from ..faults import Faults
+from ..record import Request
+from .model import Execution, Machine, Run, Runner
+from .page import Pages
+from .policy import Policy
+from .rest.pipeline import PREFIX, Pipeline
+from .service import Service
+from .storage import Storage
+from .world import World
+
+MOST_BYTES = 512 * 1024 * 1024
+UPLOADS = "/sandbox/"
+
+
+class GitHubServer:
+    """One GitHub with one repository.
+
+    `environment`: what the runner machines have in their environment besides PATH, LANG and HOME. OSError from `start`
+    if the port is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        repository: Path,
+        owner: str = "gpu-club",
+        name: str = "kernels",
+        runners: Iterable[Runner] = (Runner("runner"),),
+        policy: Policy | None = None,
+        environment: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.policy = policy or Policy()
+        self.world = World(Path(repository), owner, name, runners, self.policy, environment or {})
+        self.service = Service(self.world)
+        self._host, self._port = host, port
+        self._runners: list[web.AppRunner] = []
+        self.url = ""
+
+    # --- life ---------------------------------------------------------------------------------------
+
+    async def start(self) -> Self:
+        """Listen: the API and the pages on one port, logs and artifacts on another."""
+        app = web.Application(client_max_size=MOST_BYTES)
+        app.router.add_route("*", PREFIX + "{path:/.*}", Pipeline(self.service).handle)
+        Pages(self.world).add_routes(app)
+        self.url = await self._listen(app, self._port)
+        self.world.api_url = self.api_url
+        other = web.Application()
+        other.router.add_route("*", "/{path:.*}", self.storage.handle)
+        self.storage.base = await self._listen(other, 0)
+        return self
+
+    async def _listen(self, app: web.Application, port: int) -> str:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runners.append(runner)
+        await web.TCPSite(runner, self._host, port).start()
+        return f"http://{self._host}:{runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        """End every job with all its processes, and stop listening."""
+        await self.world.stop()
+        while self._runners:
+            await self._runners.pop().cleanup()
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # --- addresses and identity ---------------------------------------------------------------------
+
+    @property
+    def api_url(self) -> str:
+        return self.url + PREFIX
+
+    @property
+    def storage_url(self) -> str:
+        return self.storage.base
+
+    @property
+    def full_name(self) -> str:
+        return self.world.full_name
+
+    @property
+    def token(self) -> str:
+        """A token that may read and write."""
+        return self.service.token
+
+    def add_token(self, *, write: bool) -> str:
+        """Another token; without `write` its POSTs are refused with 403."""
+        return self.service.add_token(write=write)
+
+    # --- what happened ------------------------------------------------------------------------------
+
+    @property
+    def runs(self) -> list[Run]:
+        """All runs, oldest first, listed or not."""
+        return list(self.world.runs.values())
+
+    def run(self, run_id: int) -> Run:
+        """A run by id; KeyError if unknown."""
+        return self.world.runs[run_id]
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request to the API, in order of arrival; payload and token of dispatches are masked.
+
+        Without the uploads of jobs, which GitHub takes elsewhere; those are in `service.record`.
+        """
+        return [one for one in self.service.record.requests if not (one.route or "").startswith(UPLOADS)]
+
+    @property
+    def executions(self) -> list[Execution]:
+        """Every job that was really executed, in order of start."""
+        return self.world.executions
+
+    @property
+    def machines(self) -> list[Machine]:
+        return self.world.machines
+
+    async def wait_run(self, predicate: Callable[[Run], Any], timeout: float = 30.0) -> Run:
+        """The first run that fits, now or after a change; TimeoutError says how the runs are."""
+        return await self.world.wait_run(predicate, timeout)
+
+    # --- means of a test ----------------------------------------------------------------------------
+
+    @property
+    def faults(self) -> Faults:
+        return self.service.faults
+
+    @property
+    def storage(self) -> Storage:
+        return self.service.storage
+
+    def hold_runners(self) -> None:
+        """Let no runner take another job: a queue."""
+        self.world.held = True
+
+    def release_runners(self) -> None:
+        self.world.held = False
+        self.world.schedule()
+
+    def add_runner(self, runner: Runner) -> None:
+        """One more machine; it takes what is queued for it."""
+        self.world.add_runner(runner)
+        self.world.schedule()
+
+    def hold_listing(self) -> None:
+        """Show new runs in no list until `release_listing`, though they run."""
+        self.world.listing_held = True
+
+    def release_listing(self) -> None:
+        self.world.listing_held = False
+        for run in self.runs:
+            run.visible_at = min(run.visible_at, self.world.now())
+        self.world.pulse.ring()
+
+    def kill_runner(self, run_id: int) -> None:
+        """Let the machine of a running job die with all its processes; GitHub notices after `policy.lost_s`."""
+        self.world.kill(self.run(run_id))
+
+    def lose(self, run_id: int) -> None:
+        """The same, noticed at once: the run ends as failed, "lost communication"."""
+        self.world.kill(self.run(run_id), at_once=True)
+
+    def conclude(self, run_id: int, conclusion: str) -> None:
+        """End a queued run by order: "action_required", "stale" and the like. ValueError for one in progress."""
+        self.world.conclude(self.run(run_id), conclusion)
