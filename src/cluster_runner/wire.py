@@ -44,6 +44,13 @@ _RUN_ID = re.compile(r"[0-9a-f]{32}")
 # What half of a surrogate pair looks like in JSON; alone it is no text, and nothing can be told it in UTF-8.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _FILE_NAME = re.compile(r"[^/\x00-\x1f\x7f]{1,255}")
+# What of the environment reaches the runner and the program: where libraries and GPUs are. Each by its whole name, so
+# that nothing secret comes along with it.
+PASSED_ON = (
+    *("LD_LIBRARY_PATH", "TZ", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH"),
+    *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
+    *("ROCM_PATH", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION"),
+)
 
 
 class WireError(ValueError):

@@ -9,14 +9,9 @@ passed on.
 import os
 from typing import Dict, Optional, Sequence
 
-from cluster_runner.wire import Payload
+from cluster_runner.wire import PASSED_ON, Payload
 
 _STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-_PASSED_ON = (
-    *("LD_LIBRARY_PATH", "TZ", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH"),
-    *("ROCM_PATH", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION"),
-)
-_PASSED_ON_PREFIX = "NVIDIA_"
 
 
 class Workspace:
@@ -66,7 +61,4 @@ class Workspace:
             "CLUSTER_ARTIFACTS": os.path.join(seen, "artifacts"),
             "CLUSTER_RUN": self._payload.run,
         }
-        for name, value in os.environ.items():
-            if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX):
-                env[name] = value
-        return env
+        return dict(env, **{name: os.environ[name] for name in PASSED_ON if name in os.environ})

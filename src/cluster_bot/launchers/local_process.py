@@ -31,9 +31,6 @@ _YOUNG_S = 10.0
 _REMOVERS = 4
 _MOST_ARTIFACT_BYTES = 16 * 1024 * 1024
 _RUNNER = Path(wire.__file__).parent
-# What the runner may know of the bot's environment: where tools and GPUs are, and nothing that is secret.
-_PASSED_ON = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "TZ")
-_PASSED_ON_PREFIX = "NVIDIA_"
 
 _OBSERVATIONS: Mapping[Life, Observation] = {
     Life.GONE: Observation(Sighting.MISSING, "its folder is gone"),
@@ -328,5 +325,4 @@ def _has_ended(pid: int) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    passed = (name for name in os.environ if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX))
-    return {name: os.environ[name] for name in passed}
+    return {name: os.environ[name] for name in ("PATH", "LANG", *wire.PASSED_ON) if name in os.environ}

@@ -32,6 +32,7 @@ def isolation(attempt: Attempt) -> str:
 def test_the_environment_is_made_from_nothing(attempt: Attempt) -> None:
     attempt.ask("import os\nfor name in sorted(os.environ): print(name)\nprint(os.environ['CLUSTER_RUN'])")
     secrets = {"DISCORD_TOKEN": _SECRET, "LD_PRELOAD_NOT": _SECRET, "PYTHONPATH": "/nowhere", "HOME": "/root"}
+    secrets |= {"NVIDIA_API_KEY": _SECRET, "CUDA_TOKEN": _SECRET}
     attempt.run(env={**secrets, "CUDA_VISIBLE_DEVICES": "0", "NVIDIA_VISIBLE_DEVICES": "all"})
     *names, run = attempt.logs().split()
     assert run == RUN_ID
