@@ -66,11 +66,15 @@ def demo(
     programs_python: Annotated[
         Path | None, typer.Option(help="The interpreter for Python programs; this one by default.")
     ] = None,
+    gpu: Annotated[str, typer.Option(help="Which GPU, for a launcher that has several.")] = "NVIDIA",
+    public_url: Annotated[
+        bool, typer.Option(help="Whether runners can reach the bot; if not, output comes at the end.")
+    ] = True,
 ) -> None:
     """The whole of it on this machine: a Discord of its own, the bot, and you as a member."""
     from cluster_bot.demo import DemoOptions, run_demo
 
-    options = DemoOptions(once, launcher, arguments, time_limit, as_json, save, programs_python)
+    options = DemoOptions(once, launcher, arguments, time_limit, as_json, save, programs_python, gpu, public_url)
     code = _run_until_told(run_demo(options))
     raise typer.Exit(INTERRUPTED if code is None else code)
 

@@ -8,6 +8,7 @@ import asyncio
 import signal
 import sys
 import tempfile
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,13 @@ class DemoOptions:
     as_json: bool = False
     save: Path | None = None
     programs_python: Path | None = None
+    gpu: str = "NVIDIA"
+    public_url: bool = True
+
+    @property
+    def wants_github(self) -> bool:
+        """The page offers every launcher; one run needs only its own."""
+        return self.once is None or self.launcher == "github"
 
 
 async def run_demo(options: DemoOptions) -> int:
@@ -53,10 +61,17 @@ async def run_demo(options: DemoOptions) -> int:
     with tempfile.TemporaryDirectory(prefix="cluster-bot-demo-") as folder:
         python = (options.programs_python or Path(sys.executable)).absolute()
         try:
-            async with (
-                server_with_page() if options.once is None else DiscordServer() as server,
-                started_bot(server, Path(folder), {"LOCAL_PYTHON": str(python)}) as bot,
-            ):
+            async with AsyncExitStack() as stack:
+                settings = {"LOCAL_PYTHON": str(python)}
+                if options.wants_github:
+                    from cluster_bot.demo.github import demo_github, github_settings
+
+                    github = await stack.enter_async_context(demo_github(python))
+                    settings |= github_settings(github, public=options.public_url)
+                server = await stack.enter_async_context(
+                    server_with_page() if options.once is None else DiscordServer()
+                )
+                bot = await stack.enter_async_context(started_bot(server, Path(folder), settings))
                 demo = _Demo(server, bot, options)
                 return await (demo.keep_open() if options.once is None else demo.once(options.once))
         except BotEndedError as error:
@@ -99,7 +114,11 @@ class _Demo:
             given["arguments"] = arguments
         if self._options.time_limit_s is not None:
             given["time_limit"] = self._options.time_limit_s
-        self._screen.say(f"{MEMBER}: /run {launcher} {program.name} {arguments}".rstrip())
+        words = [MEMBER + ":", "/run", launcher, program.name, arguments]
+        if launcher == "github":
+            given["gpu"] = self._options.gpu
+            words.insert(4, self._options.gpu)
+        self._screen.say(" ".join(filter(None, words)))
         return await self._member.command(f"run {launcher}", channel_id=self._channel, options=given)
 
     async def _verdict(self) -> int:
