@@ -59,7 +59,12 @@ async def _discord(settings: Settings, *, debug: bool) -> str:
     token, options = bot_options(settings, debug=debug)
     if settings.discord_api_url is not None:
         await point_at(settings.discord_api_url)
-    name = await identity(token)
+    name, strange = await identity(token, options.guilds)
+    if strange:
+        listed = ", ".join(map(str, strange))
+        return (
+            f"{_WARNING}logged in as {name}, which is not a member of {listed}; invite it there, or correct the number"
+        )
     where = f"{len(options.guilds)} server(s) allowed" if options.guilds else "every server it is invited to"
     return f"logged in as {name}; {where}"
 
@@ -71,11 +76,13 @@ async def _local(settings: Settings) -> str:
     if shutil.which(python) is None:
         raise StartupError(f"{python} is not an interpreter; set LOCAL_PYTHON to one.")
     found = [tool for tool in (settings.local_cxx, settings.local_nvcc) if shutil.which(tool)]
-    missing = [tool for tool in (settings.local_cxx, settings.local_nvcc) if not shutil.which(tool)]
-    extra = f"; not found: {', '.join(missing)}" if missing else ""
+    no_cxx = settings.local_cxx not in found
+    extra = f"; no C++ programs: {settings.local_cxx} was not found, install it or set LOCAL_CXX" if no_cxx else ""
+    extra += "" if settings.local_nvcc in found else f"; no CUDA programs: {settings.local_nvcc} was not found"
     tools = f"Python programs with {python}; compilers: {', '.join(found) or 'none'}{extra}"
     trial = await local_launcher(settings).isolation()
     if not trial.works:
         raise StartupError(f"{tools}. Programs can't be started: {trial.words}")
     advice = "; install bubblewrap, or trust everybody who may run programs" if not trial.contained else ""
-    return f"{'' if trial.contained else _WARNING}{tools}. Programs: {trial.words}{advice}"
+    good = trial.contained and not no_cxx
+    return f"{'' if good else _WARNING}{tools}. Programs: {trial.words}{advice}"

@@ -118,11 +118,11 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, env_file: Path | None = Path(".env"), **overrides: Any) -> "Settings":
-        """The settings of the environment and `env_file`; `overrides` win. Raises StartupError with one sentence."""
+        """The settings of the environment and `env_file`; `overrides` win. Raises StartupError, a line a problem."""
         try:
             return cls(_env_file=env_file, **overrides)  # type: ignore[call-arg]
         except ValidationError as error:
-            raise StartupError(_sentence(error.errors()[0])) from None
+            raise StartupError("\n".join(map(_sentence, error.errors()))) from None
 
     def secrets(self) -> list[str]:
         """Every secret that is set, for whoever must not show one."""

@@ -161,7 +161,19 @@ async def log_in(client: discord.Client, token: str) -> str:
     return str(client.user)
 
 
-async def identity(token: str) -> str:
-    """The name behind a token, for `cluster-bot check`. Raises StartupError."""
+async def identity(token: str, guilds: Collection[int]) -> tuple[str, list[int]]:
+    """The name behind a token, and those of `guilds` it is no member of, for `cluster-bot check`.
+
+    Raises StartupError.
+    """
     async with discord.Client(intents=discord.Intents.none()) as client:
-        return await log_in(client, token)
+        name = await log_in(client, token)
+        strange = []
+        for guild in sorted(guilds):
+            try:
+                await client.fetch_guild(guild, with_counts=False)
+            except (discord.NotFound, discord.Forbidden):
+                strange.append(guild)
+            except discord.HTTPException as error:
+                raise StartupError(f"Discord does not say whether {guild} can be used; try again.") from error
+        return name, strange

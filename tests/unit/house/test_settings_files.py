@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 from pydantic import SecretStr
 
+from cluster_bot.errors import StartupError
 from cluster_bot.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -61,6 +62,14 @@ def test_the_example_holds_no_secret() -> None:
 @pytest.mark.usefixtures("bare")
 def test_the_example_is_valid_as_it_stands() -> None:
     assert Settings.read(EXAMPLE) == Settings.read(None)
+
+
+@pytest.mark.usefixtures("bare")
+def test_all_that_cannot_be_is_named_at_once() -> None:
+    with pytest.raises(StartupError) as refused:
+        Settings.read(None, time_limit_s="soon", local_task_limit=1, discord_token="hidden", data_dir=7)
+    lines = str(refused.value).splitlines()
+    assert [re.findall("[A-Z_]{5,}", line) for line in lines] == [["DATA_DIR"], ["TIME_LIMIT_S"], ["LOCAL_TASK_LIMIT"]]
 
 
 @pytest.mark.usefixtures("bare")

@@ -342,7 +342,22 @@ async def test_a_machine_that_cannot_do_what_is_insisted_on_is_told_of(
 
 @pytest.mark.parametrize("sandbox", ["auto", "none"])
 async def test_the_check_says_how_programs_are_kept_apart(home: Path, sandbox: str) -> None:
-    settings = {"LOCAL_ENABLED": "true", "LOCAL_SANDBOX": sandbox, "LOCAL_SAME_USER": "always", "DATA_DIR": "data"}
+    line = await what_check_says(home, LOCAL_SANDBOX=sandbox, LOCAL_CXX="sh")
+    contained = sandbox == "auto" and not bubblewrap_trouble()
+    assert line[0].endswith("✓ " if contained else "! ")
+    assert ("NOT CONTAINED" in line[2]) is not contained
+    assert ("install bubblewrap" in line[2]) is not contained
+
+
+async def test_the_check_warns_of_a_missing_compiler(home: Path) -> None:
+    line = await what_check_says(home, LOCAL_CXX="no-such-compiler")
+    assert line[0].endswith("! ")
+    assert "no C++ programs: no-such-compiler was not found, install it or set LOCAL_CXX" in line[2]
+
+
+async def what_check_says(home: Path, **settings: str) -> tuple[str, str, str]:
+    """What comes before "Local launcher: ", and what after it."""
+    settings |= {"LOCAL_ENABLED": "true", "LOCAL_SAME_USER": "always", "DATA_DIR": "data"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cluster_bot", "check"),
         cwd=home,
@@ -351,8 +366,4 @@ async def test_the_check_says_how_programs_are_kept_apart(home: Path, sandbox: s
         stderr=asyncio.subprocess.STDOUT,
     )
     told, _ = await process.communicate()
-    line = " ".join(told.decode().split()).partition("Local launcher: ")
-    contained = sandbox == "auto" and not bubblewrap_trouble()
-    assert line[0].endswith("✓ " if contained else "! ")
-    assert ("NOT CONTAINED" in line[2]) is not contained
-    assert ("install bubblewrap" in line[2]) is not contained
+    return " ".join(told.decode().split()).partition("Local launcher: ")
