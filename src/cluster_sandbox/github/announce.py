@@ -10,30 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from .expressions import ExpressionError, as_text, evaluate
-from .workflow import Plan
+from .workflow import Plan, step_index
 from .yaml_reader import YamlError, read
 
 Json = dict[str, Any]
 
 
 class Announcer:
-    """Knows the steps by act's path to them: [2] is the third step, [2, 0] the first step of the action it uses."""
+    """Knows the steps by act's path to them: ["2"] is the third step, ["2", "build"] the step `build` of its action."""
 
     def __init__(self, plan: Plan, document: Json, root: Path, contexts: Json) -> None:
         self._plan, self._document, self._root = plan, document, root
         self._contexts = contexts
 
-    def lines(self, path: list[int]) -> str:
+    def lines(self, path: list[str]) -> str:
         """The group of lines in front of a step's own; empty within a stand-in, for what that replaces says nothing."""
         steps, contexts, folder_env = self._plan.steps, self._contexts, self._outer_env()
-        for index in path[:-1]:
+        for depth, key in enumerate(path):
+            if (index := step_index(steps, key)) is None:
+                return ""
+            if depth == len(path) - 1:
+                return _announce(steps[index], contexts, folder_env)
             if as_text(steps[index].get("uses")) in self._plan.actions:
                 return ""
             action, contexts = self._inside(steps[index], contexts)
             steps = action.get("runs", {}).get("steps") or []
-        if path[-1] >= len(steps):
-            return "##[group]Run\n##[endgroup]"
-        return _announce(steps[path[-1]], contexts, folder_env)
+        return ""
 
     def _outer_env(self) -> Json:
         job = self._document["jobs"][self._plan.job_id]

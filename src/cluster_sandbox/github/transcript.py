@@ -85,14 +85,15 @@ class Transcript:
         if "jobResult" in said:
             self.result = str(said["jobResult"])
             return
-        path = [int(one) for one in said.get("stepID", ()) if str(one).isdigit()]
-        if not path or said.get("stage") not in ("Pre", "Main", "Post"):
+        path = [str(one) for one in said.get("stepID", ())]
+        index = self._plan.index(path[0]) if path else None
+        if index is None or said.get("stage") not in ("Pre", "Main", "Post"):
             if said.get("level") in ("error", "fatal"):
                 self.trouble.append(str(said.get("msg", "")))
             return
-        self._step_line(path, said)
+        self._step_line(index, path, said)
 
-    def _step_line(self, path: list[int], said: Json) -> None:
+    def _step_line(self, index: int, path: list[str], said: Json) -> None:
         text = str(said.get("msg", "")).removesuffix("\n")
         if "command" in said:
             self._command(said)
@@ -102,12 +103,12 @@ class Transcript:
             return
         elif text.startswith("⭐ Run "):
             if len(path) == 1:
-                self._step_begins(path[0])
+                self._step_begins(index)
             if lines := self._announcer.lines(path):
                 self.write(lines)
         elif "stepResult" in said:
             if len(path) == 1:
-                self._step_ends(path[0], str(said["stepResult"]))
+                self._step_ends(index, str(said["stepResult"]))
         elif said.get("level") == "error" and len(path) == 1:
             match = FAILED.fullmatch(text)
             self.write(f"##[error]Process completed with exit code {match[1]}." if match else f"##[error]{text}")

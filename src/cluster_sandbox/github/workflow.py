@@ -108,6 +108,10 @@ class Plan:
     actions: dict[str, str] = field(default_factory=dict)
     """`owner/name@ref` of every third-party action, to the name of its stand-in."""
 
+    def index(self, key: str) -> int | None:
+        """The place of a step that act calls `key`."""
+        return step_index(self.steps, key)
+
     def step_name(self, index: int) -> str:
         """The name GitHub shows for a step, before expressions."""
         step = self.steps[index]
@@ -118,6 +122,14 @@ class Plan:
         """Whether a step still runs once the run was cancelled."""
         condition = as_text(self.steps[index].get("if"))
         return "always()" in condition or "cancelled()" in condition
+
+
+def step_index(steps: list[Json], key: str) -> int | None:
+    """The place of the step that act calls `key`: its `id`, or its number from 0 where it has none."""
+    for index, step in enumerate(steps):
+        if key == (as_text(step.get("id")) or str(index)):
+            return index
+    return None
 
 
 def title(workflow: Workflow, contexts: Json) -> str:

@@ -148,7 +148,7 @@ class _Reader:
                 inner = depth
             if line.strip() and (depth <= indent or depth < (inner or 0)):
                 break
-            lines.append(line[inner or 0 :] if line.strip() else "")
+            lines.append("" if inner is None else line[inner:])
             self._at += 1
         ending = len(lines)
         while ending and not lines[ending - 1]:
@@ -195,14 +195,17 @@ class _Reader:
 
 
 def _fold(lines: list[str]) -> str:
-    text = ""
+    """Lines joined by spaces; an empty line is a line feed, and lines indented further keep theirs."""
+    text, before, empty = "", "", 0
     for number, line in enumerate(lines):
-        if number == 0:
-            text = line
-        elif not line:
-            text += "\n"
-        else:
-            text += line if text.endswith("\n") else " " + line
+        if not line:
+            empty += 1
+            continue
+        deeper = line[0] in " \t" or before[:1] in (" ", "\t")
+        if number:
+            text += "\n" * (empty + 1) if deeper and before else "\n" * empty or " "
+        text += line
+        before, empty = line, 0
     return text
 
 

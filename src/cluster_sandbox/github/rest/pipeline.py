@@ -134,7 +134,9 @@ class Pipeline:
         call.request.fault = True
         await fault.act(call.request)
         if fault.latency > 0:
-            await asyncio.sleep(fault.latency)
+            passed = asyncio.Event()
+            asyncio.get_running_loop().call_later(fault.latency, passed.set)
+            await passed.wait()
         if fault.drop_connection:
             raise DroppedError
         if fault.status is None:
