@@ -65,7 +65,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return EXIT_FAILED
         return EXIT_TOLD
     memory, disk = (None if size is None else size << 20 for size in (chosen.memory_limit_mb, chosen.disk_limit_mb))
-    options = Options(tools, wishes, chosen.task_limit, memory, disk, chosen.scheduler_run)
+    more = (chosen.scheduler_run, chosen.packages, chosen.package_cache)
+    options = Options(tools, wishes, chosen.task_limit, memory, disk, *more)
     execute(options, Spool(), wakeup)
     return EXIT_TOLD
 
@@ -99,6 +100,8 @@ def _parser() -> "argparse.ArgumentParser":
     add("--task-limit", type=int, default=MOST_TASKS, metavar="N", help="processes and threads a program may have")
     add("--memory-limit-mb", type=int, metavar="N", help="end a program that takes more MiB in all")
     add("--disk-limit-mb", type=int, metavar="N", help="end a program whose files take more MiB in all")
+    add("--packages", action="store_true", help="install the packages that a Python program names (PEP 723), with uv")
+    add("--package-cache", type=os.path.abspath, metavar="DIR", help="keep installed packages there for other runs")
     add("--scheduler-run", metavar="ID", help="the scheduler's own id of this job, told in hello")
     add("--end-with", type=int, metavar="PID", help="stop the program when this process, the parent, ends")
     add(

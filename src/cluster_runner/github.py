@@ -111,7 +111,14 @@ def _order(inputs: Dict[str, str], options: List[str]) -> Order:
         home = Home(address, inputs.get("token", "")) if address else None
     except AddressError as error:
         raise JobError("The bot can't be asked: %s." % error) from error
-    return Order(run, int(attempt), payload, problem, home, os.environ.get("GITHUB_RUN_ID", "")[:255], options)
+    more = [*options, *_package_cache()]
+    return Order(run, int(attempt), payload, problem, home, os.environ.get("GITHUB_RUN_ID", "")[:255], more)
+
+
+def _package_cache() -> List[str]:
+    # GitHub's own folder for what may stay on the machine from one job to the next.
+    tools = os.environ.get("RUNNER_TOOL_CACHE", "")
+    return ["--package-cache", os.path.join(tools, "cluster-packages")] if os.path.isabs(tools) else []
 
 
 def _output(name: str, value: str) -> None:

@@ -42,6 +42,9 @@ _RUNNER = os.path.dirname(os.path.abspath(__file__))
 _PASSED_ON = (
     *("PATH", "LANG", "LD_LIBRARY_PATH", "TZ", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH"),
     *("ROCM_PATH", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION"),
+    # For the installer of packages, from which the program gets none of them.
+    *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "no_proxy"),
 )
 _PASSED_ON_PREFIX = "NVIDIA_"
 _REFUSALS = {
