@@ -59,8 +59,11 @@ CANCEL_BUTTON = "Cancel"
 NO_ROOM = "one message carries ten files and 24 MiB"
 REFUSED_FILE = "Discord refused it here; I may lack *Attach Files*"
 LEFT_OUT_SHOWN = 5
+NO_INPUT = "Programs have no input here; give it what it asks for as `arguments`, and read `sys.argv`."
 HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log comes as a file at the end."
 
+# How a Python program ends that calls `input()`.
+_NOTHING_TO_READ = "EOFError: EOF when reading a line"
 _MARKDOWN = re.compile(r"([\\*_~`|>#\[\]()<@:])")
 
 
@@ -129,6 +132,8 @@ def verdict(run: Run, *, last_error: str) -> str:
         lines.append(f"> {plain(run.detail, 500)}")
     if run.status is Status.FAILED and last_error.strip():
         lines.append(f"> {code(last_error, 300)}")
+        if last_error.strip() == _NOTHING_TO_READ:
+            lines.append(f"> {NO_INPUT}")
     lines.append("-# " + " · ".join(_figures(run)))
     return "\n".join(lines)
 

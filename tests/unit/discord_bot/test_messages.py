@@ -129,6 +129,13 @@ def test_nothing_but_a_verdict_is_one(status: Status) -> None:
     assert [messages.verdict_status(text) for text in others] == [None] * len(others)
 
 
+def test_who_asks_for_input_is_told_that_there_is_none() -> None:
+    failed = replace(RUN, status=Status.FAILED, reason=Reason.EXIT_CODE)
+    told = messages.verdict(failed, last_error="EOFError: EOF when reading a line\n")
+    assert messages.NO_INPUT in told
+    assert messages.NO_INPUT not in messages.verdict(failed, last_error="EOFError: Ran out of input")
+
+
 @pytest.mark.parametrize("reason", Reason)
 def test_whose_failure_it_was(reason: Reason) -> None:
     text = messages.verdict(replace(RUN, status=Status.FAILED, reason=reason), last_error="")
