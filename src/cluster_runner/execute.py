@@ -201,7 +201,9 @@ def _compile_verdict(ended: Ended, tool: Tool, limit_s: float) -> Optional[Outco
         detail = "%s was ended by %s." % (tool.name, ended.signal)
     else:
         detail = "%s refused the program." % tool.name
-    return Outcome(ended.by_us or "compile_error", ended.exit_code, ended.signal, ended.duration_s, None, detail)
+    # The compiler's own clock, not the one the member set.
+    result = "compile_error" if ended.by_us in (None, "time_limit") else str(ended.by_us)
+    return Outcome(result, ended.exit_code, ended.signal, ended.duration_s, None, detail)
 
 
 def _verdict(ended: Ended, disk_full: bool) -> Outcome:

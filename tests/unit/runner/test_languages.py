@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster_runner.languages import Tools, compile_command, find_tool, run_command
+from cluster_runner.execute import _compile_verdict
+from cluster_runner.languages import Tool, Tools, compile_command, find_tool, run_command
+from cluster_runner.supervise import Ended
 
 from .conftest import Attempt, both_ways, needs_cxx
 
@@ -67,6 +69,15 @@ def test_a_wish_to_stop_ends_a_compiler_too(attempt: Attempt) -> None:
     attempt.wish_stop()
     assert runner.wait(60) == 0
     assert attempt.outcome().result == "stopped"
+
+
+def test_a_compiler_that_takes_too_long_made_no_program() -> None:
+    """Its clock is the runner's, so no longer time limit of the member's would help."""
+    refused = _compile_verdict(Ended("time_limit", None, "SIGTERM", 120.0, None), Tool("g++", "/bin/g++", ""))
+    assert refused is not None
+    assert (refused.result, refused.detail) == ("compile_error", "g++ took longer than 120 seconds.")
+    stopped = _compile_verdict(Ended("stopped", None, "SIGTERM", 1.0, None), Tool("g++", "/bin/g++", ""))
+    assert stopped is not None and stopped.result == "stopped"
 
 
 @pytest.mark.parametrize(("main", "option", "word"), [("m.cpp", "--cxx", "C++"), ("m.cu", "--nvcc", "CUDA")])
