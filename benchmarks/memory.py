@@ -4,6 +4,10 @@
 
 The bot's is its resident set, read from /proc. A local run also costs a runner and the program itself, on the same
 machine only because the launcher is local; theirs is the proportional set, which shares out common pages.
+
+What the soak shows growing is not the bot's own: nothing of a run that is over is kept, which
+`tests/scenarios/discord/test_what_is_kept.py` counts. discord.py keeps four rate limits a run (about 4 kB) until five
+minutes after their last use, and the run's thread (under 1 kB) until Discord archives it; a soak is over before either.
 """
 
 import argparse
