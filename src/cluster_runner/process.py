@@ -25,7 +25,8 @@ from cluster_runner.mounts import View, enter
 from cluster_runner.sandbox import Sandbox
 
 _ROWS, _COLUMNS = 40, 100
-_END_PATIENCE_S = 10.0
+# Long: on a machine out of breath, a process takes its time to die, and giving up loses how the program ended.
+_END_PATIENCE_S = 30.0
 _MOST_ROUNDS = 20
 
 
@@ -244,7 +245,7 @@ def _signal(pids: Iterable[int], number: int) -> None:
 def end_descendants(identity: Identity) -> None:
     """Kill and reap until nothing is left below this process.
 
-    Raises SetupError where some will not go within ten seconds (a process stuck in the kernel).
+    Raises SetupError where some will not go within half a minute (a process stuck in the kernel).
     """
     deadline = time.monotonic() + _END_PATIENCE_S
     while time.monotonic() < deadline:
