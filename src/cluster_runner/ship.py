@@ -171,7 +171,7 @@ class Shipper:
         if answer.status == 200:
             self._hear(answer.body, batch)
         elif answer.status in (400, 413) and batch:
-            self._narrow(answer.status, batch)
+            self._narrow(answer.status, answer.body, batch)
         else:
             self._refused(answer.status, answer.retry_after_s)
 
@@ -199,8 +199,13 @@ class Shipper:
         while self._waiting and self._waiting[0][0].n <= number:
             self._waiting_bytes -= len(self._waiting.popleft()[1])
 
-    def _narrow(self, status: int, batch: List[Tuple[Event, bytes]]) -> None:
+    def _narrow(self, status: int, body: bytes, batch: List[Tuple[Event, bytes]]) -> None:
         """Find the one event of a batch that is not taken; there is no way around it then."""
+        ack = _object(body).get("ack")
+        if isinstance(ack, int) and not isinstance(ack, bool) and batch[0][0].n <= ack <= batch[-1][0].n:
+            # All before the bad one were kept.
+            self._acknowledge(ack)
+            return
         if len(batch) > 1:
             self._most_events = len(batch) // 2
             return

@@ -176,6 +176,21 @@ def test_a_batch_that_is_refused_is_halved_until_the_one_is_found(bot: Bot, tmp_
     assert "event 3 was refused with status 400" in shipper.reason
 
 
+def test_what_a_refusing_bot_kept_is_not_sent_again(bot: Bot, tmp_path: Path) -> None:
+    events = [Event(n, 1.0, "log", {"stream": "stdout", "text": "x"}) for n in range(1, 9)]
+    (tmp_path / "events.ndjson").write_bytes(b"".join(map(event_to_line, events)))
+    home = Home(bot.address, TOKEN)
+    shipper = Shipper(home, RUN_ID, str(tmp_path), lambda: None)
+    refusal = b'{"error": "odd", "ack": 6}'
+    bot.replies["events"] = [Reply(400, body=refusal)] * 3
+    while not shipper.done:
+        shipper.hurry = True
+        shipper.turn()
+    home.close()
+    assert [request.size // len(event_to_line(events[0])) for request in bot.requests] == [8, 2, 1]
+    assert (shipper.acknowledged, shipper.reason) == (6, "event 7 was refused with status 400")
+
+
 def test_a_refused_event_ends_the_shipping_but_not_the_heartbeat(job: GitHubJob, bot: Bot) -> None:
     bot.replies["events"] = [Reply(400)] * 3
     ask(job, bot, _FOREVER)
