@@ -73,10 +73,10 @@ def test_a_wish_to_stop_ends_a_compiler_too(attempt: Attempt) -> None:
 
 def test_a_compiler_that_takes_too_long_made_no_program() -> None:
     """Its clock is the runner's, so no longer time limit of the member's would help."""
-    refused = _compile_verdict(Ended("time_limit", None, "SIGTERM", 120.0, None), Tool("g++", "/bin/g++", ""))
+    refused = _compile_verdict(Ended("time_limit", None, "SIGTERM", 120.0, None), Tool("g++", "/bin/g++", ""), 120.0)
     assert refused is not None
     assert (refused.result, refused.detail) == ("compile_error", "g++ took longer than 120 seconds.")
-    stopped = _compile_verdict(Ended("stopped", None, "SIGTERM", 1.0, None), Tool("g++", "/bin/g++", ""))
+    stopped = _compile_verdict(Ended("stopped", None, "SIGTERM", 1.0, None), Tool("g++", "/bin/g++", ""), 120.0)
     assert stopped is not None and stopped.result == "stopped"
 
 
