@@ -14,12 +14,13 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from ..faults import Faults
+from ..faults import Fault, Faults
 from ..record import Request
 from .model import Execution, Machine, Run, Runner
 from .page import Pages
 from .policy import Policy
-from .rest.pipeline import PREFIX, Pipeline
+from .rest.pipeline import PREFIX, PRIMARY, SECONDARY, Pipeline
+from .rest.route import ApiError
 from .service import Service
 from .storage import Storage
 from .world import World
@@ -153,6 +154,41 @@ class GitHubServer:
     @property
     def storage(self) -> Storage:
         return self.service.storage
+
+    def limit_primary(
+        self,
+        *,
+        method: str | None = None,
+        route: str | None = None,
+        status: int = 403,
+        reset_s: int = 60,
+        times: int = 1,
+    ) -> Fault:
+        """Answer the next matching requests as if the hour's limit were spent; `status` 403 or 429."""
+        reset = str(int(self.world.now()) + reset_s)
+        headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
+        return self._limit(method, route, status, times, PRIMARY, headers)
+
+    def limit_secondary(
+        self,
+        *,
+        method: str | None = None,
+        route: str | None = None,
+        status: int = 403,
+        retry_after_s: int | None = 60,
+        times: int = 1,
+    ) -> Fault:
+        """Answer the next matching requests as if they were too many at a time; None: without Retry-After."""
+        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        return self._limit(method, route, status, times, SECONDARY, headers)
+
+    def _limit(
+        self, method: str | None, route: str | None, status: int, times: int, words: str, headers: dict[str, str]
+    ) -> Fault:
+        body = ApiError(status, words).body()
+        return self.faults.add(
+            Fault(method=method, route=route, times=times, status=status, headers=headers, body=body)
+        )
 
     def hold_runners(self) -> None:
         """Let no runner take another job: a queue."""

@@ -243,6 +243,7 @@ class World:
             conclusion, reason = "failure", f"the sandbox could not execute the job: {error}"
         finally:
             execution.ended = self.now()
+            self.changed(run)
             if not run.lost.is_set():
                 machine.run_id = None
         if run.lost.is_set():

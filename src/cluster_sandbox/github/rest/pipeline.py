@@ -124,7 +124,7 @@ class Pipeline:
     def _limit(self, call: Call) -> None:
         limits = self._service.limits
         if limits.primary_spent(call.token):
-            raise ApiError(403, "API rate limit exceeded for user ID 1.", limits.headers(call.token))
+            raise ApiError(403, PRIMARY, limits.headers(call.token))
         if limits.secondary_spent(call.token, call.request.method):
             retry = str(self._service.world.policy.secondary_retry_s)
             raise ApiError(403, SECONDARY, {"Retry-After": retry})
@@ -175,6 +175,7 @@ class Pipeline:
         return web.Response(status=status, body=data, headers=headers)
 
 
+PRIMARY = "API rate limit exceeded for user ID 1."
 SECONDARY = (
     "You have exceeded a secondary rate limit. Please wait a few minutes before you try again. "
     "If you reach out to GitHub Support for help, please include the request ID."
