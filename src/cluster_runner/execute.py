@@ -77,7 +77,7 @@ class _Attempt:
             # Said even where the preparation failed: people want to know on which machine.
             told = {"isolation": isolator.words, "scheduler_run": self._options.scheduler_run}
             self._spool.emit("hello", machine=seen.name, gpu=seen.gpu, driver=seen.driver, toolkit=seen.toolkit, **told)
-        return self._stages(stage, tool, seen.gpu is not None)
+        return self._stages(stage, tool, seen.cuda)
 
     def _stop_wished(self) -> bool:
         return self._wakeup.stop or stop_wished()

@@ -42,7 +42,7 @@ _SHOWN_WHERE_THERE = (
 _SHOWN_WITH_NETWORK = ("/etc/resolv.conf", "/etc/services", "/etc/protocols")
 # CUDA finds its devices through these.
 _SHOWN_WITH_GPU = ("/sys/devices", "/sys/bus/pci", "/sys/class", "/sys/module")
-_GPU_DEVICES = ("/dev/nvidia*", "/dev/dxg")
+_GPU_DEVICES = ("/dev/nvidia*", "/dev/dxg", "/dev/kfd", "/dev/dri/renderD*")
 
 _MADE: Dict[str, str] = {
     "/etc/passwd": "runner:x:%d:%d:runner:%s/home:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
