@@ -23,6 +23,7 @@ from cluster_runner.place import Doorbell, NotOursError, Place
 from cluster_runner.ship import Shipper, Tail, wait_s
 from cluster_runner.wire import (
     MAX_PAYLOAD_BYTES,
+    PASSED_ON,
     Event,
     Outcome,
     Payload,
@@ -38,15 +39,11 @@ FLUSH_S = 60.0
 _FLUSH_AFTER_SIGNAL_S = 8.0
 _MOST_TURN_S = 60.0
 _RUNNER = os.path.dirname(os.path.abspath(__file__))
-# What the runner may know of the job's environment: where tools and GPUs are, and nothing that is secret.
-_PASSED_ON = (
-    *("PATH", "LANG", "LD_LIBRARY_PATH", "TZ", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH"),
-    *("ROCM_PATH", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION"),
-    # For the installer of packages, from which the program gets none of them.
+# For the installer of packages, from which the program gets none of them.
+_FOR_PACKAGES = (
     *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "no_proxy"),
 )
-_PASSED_ON_PREFIX = "NVIDIA_"
 _REFUSALS = {
     401: "The bot does not accept this job's token.",
     409: "The attempt is another runner's, or is no longer wanted.",
@@ -307,5 +304,6 @@ def _trouble(spool: str) -> str:
 
 
 def _environment() -> Dict[str, str]:
-    passed = (name for name in os.environ if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX))
-    return {name: os.environ[name] for name in passed}
+    """What of the job's the runner may know: where tools and GPUs are, how to fetch packages; no token, no event."""
+    passed = ("PATH", "LANG", *PASSED_ON, *_FOR_PACKAGES)
+    return {name: os.environ[name] for name in passed if name in os.environ}
