@@ -38,11 +38,13 @@ BASE: str = getattr(sys, "_base_executable", sys.executable)  # the Python below
 
 @dataclass(frozen=True)
 class Environment:
-    """One virtual environment: its folder, the lock file that fills it, and whether the project itself goes in."""
+    """One virtual environment: its folder, the lock file that fills it, whether the project itself goes in, and the
+    lock file of what tests want from npm."""
 
     folder: Path
     lock: Path
     holds_project: bool
+    npm_lock: Path | None = None
 
     @property
     def python(self) -> Path:
@@ -53,6 +55,8 @@ class Environment:
         digest = hashlib.sha256(self.lock.read_bytes())
         if self.holds_project:
             digest.update(_installed_part(ROOT / "pyproject.toml"))
+        if self.npm_lock is not None:
+            digest.update(self.npm_lock.read_bytes())
         return {"place": str(self.folder), "python": interpreter, self.lock.name: digest.hexdigest()}
 
     def stamp(self) -> dict[str, str]:
@@ -71,7 +75,7 @@ class Environment:
 
 
 BOT = Environment(ROOT / ".venv", ROOT / "requirements.txt", True)
-TOOLS = Environment(ROOT / ".venv", ROOT / "requirements-dev.txt", True)
+TOOLS = Environment(ROOT / ".venv", ROOT / "requirements-dev.txt", True, ROOT / "script" / "npm.lock.json")
 PROGRAMS = Environment(ROOT / ".venv-programs", ROOT / "requirements-programs.txt", False)
 NEEDS = {"demo": (BOT, PROGRAMS), "test": (TOOLS, PROGRAMS)}
 
@@ -192,6 +196,8 @@ def _bring_about(environment: Environment, interpreter: str) -> None:
             _create(environment)
         (environment.folder / UNFINISHED).touch()
         _install(environment)
+        if environment.npm_lock is not None:
+            _run(environment.python, "-I", ROOT / "script" / "fetch_npm.py")
     except BaseException:
         _say("\n")
         raise
