@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,7 +29,11 @@ class BotEndedError(Exception):
 
 @asynccontextmanager
 async def started_bot(
-    server: DiscordServer, folder: Path, environment: Mapping[str, str] | None = None
+    server: DiscordServer,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    program: Sequence[str] = ("-m", "cluster_bot"),
 ) -> AsyncIterator[BotProcess]:
     """A bot that is logged in, with its data in `folder`; `environment` adds settings. Raises BotEndedError."""
     # A program that runs as an unprivileged user must be able to pass through to its own folder.
@@ -49,7 +53,7 @@ async def started_bot(
     log_path.touch(mode=0o600)
     with log_path.open("ab") as log:
         bot = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cluster_bot", "up"),
+            *(sys.executable, *program, "up"),
             cwd=folder,
             env=settings,
             stdout=log,
