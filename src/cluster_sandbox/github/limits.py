@@ -58,7 +58,7 @@ class Limits:
         if sum(points for _, points in use.points) + cost > self._policy.points_per_minute:
             return True
         use.points.append((now, cost))
-        return use.under_way >= self._policy.most_concurrent
+        return use.under_way > self._policy.most_concurrent
 
     def enter(self, token: str) -> None:
         self._uses[token].under_way += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from .workflow import Plan, Workflow
 
@@ -125,6 +125,5 @@ class Execution:
     run_id: int
     runner: str
     started: float
-    inputs: dict[str, Any]
     ended: float | None = None
     exit_code: int | None = None

@@ -43,6 +43,8 @@ class Transcript:
         self._masks = list(masks)
         self.stopping = False
         """Set by a cancel or a timeout: the step under way then counts as cancelled."""
+        self._skipping: set[int] = set()
+        """Steps act began after that and GitHub would not have: they are killed and leave nothing in the log."""
         self.result: str | None = None
         """act's word for the whole job, None until it is over."""
         self.trouble: list[str] = []
@@ -95,21 +97,24 @@ class Transcript:
 
     def _step_line(self, index: int, path: list[str], said: Json) -> None:
         text = str(said.get("msg", "")).removesuffix("\n")
+        own = len(path) == 1 and said["stage"] == "Main"
+        printed = said.get("raw_output") or "command" in said
+        if own and not printed and text.startswith("⭐ Run "):
+            self._step_begins(index)
+        if own and "stepResult" in said:
+            self._step_ends(index, str(said["stepResult"]))
+        elif index not in self._skipping:
+            self._log_line(path, said, text)
+
+    def _log_line(self, path: list[str], said: Json, text: str) -> None:
         if "command" in said:
             self._command(said)
         elif said.get("raw_output"):
             self.write(text.removesuffix("\r"))
-        elif said["stage"] != "Main":
-            return
-        elif text.startswith("⭐ Run "):
-            if len(path) == 1:
-                self._step_begins(index)
+        elif said["stage"] == "Main" and text.startswith("⭐ Run "):
             if lines := self._announcer.lines(path):
                 self.write(lines)
-        elif "stepResult" in said:
-            if len(path) == 1:
-                self._step_ends(index, str(said["stepResult"]))
-        elif said.get("level") == "error" and len(path) == 1:
+        elif said["stage"] == "Main" and said.get("level") == "error" and len(path) == 1:
             match = FAILED.fullmatch(text)
             self.write(f"##[error]Process completed with exit code {match[1]}." if match else f"##[error]{text}")
 
@@ -137,12 +142,17 @@ class Transcript:
         for position in range(1, index + 1):
             if self._job.steps[position].status == "queued":
                 self._finish(position, "skipped")
+        if self.stopping and not self._plan.runs_always(index):
+            self._skipping.add(index)
         self._start(index + 1)
         self._begun(index)
 
     def _step_ends(self, index: int, result: str) -> None:
         stopped = self.stopping and not self._plan.runs_always(index)
-        self._finish(index + 1, "cancelled" if stopped else result)
+        if index in self._skipping:
+            self._finish(index + 1, "skipped")
+        else:
+            self._finish(index + 1, "cancelled" if stopped else result)
         self._ended(index)
 
     def end(self, conclusion: str, reason: str | None) -> None:

@@ -63,7 +63,7 @@ class World:
         # Above 32 bits, as GitHub's are, and never those of a server that was here before.
         self._ids = itertools.count(int(time.time() * 10))
         self._numbers = itertools.count(1)
-        self._workflow_ids: dict[str, int] = {}
+        self._files: dict[str, tuple[tuple[int, int, int], Workflow]] = {}
         self._start = time.time() - time.monotonic()
         self.created_at = self.now()
         self.id = next(self._ids)
@@ -83,9 +83,13 @@ class World:
         return [self._workflow(f".github/workflows/{path.name}") for path in files]
 
     def _workflow(self, path: str) -> Workflow:
-        if path not in self._workflow_ids:
-            self._workflow_ids[path] = next(self._ids)
-        return load(self.root, path, self._workflow_ids[path])
+        state = (self.root / path).stat()
+        key = (state.st_mtime_ns, state.st_size, state.st_ino)
+        known = self._files.get(path)
+        if known is None or known[0] != key:
+            workflow_id = next(self._ids) if known is None else known[1].id
+            self._files[path] = known = (key, load(self.root, path, workflow_id))
+        return known[1]
 
     def workflow(self, name: str) -> Workflow | None:
         """A workflow by id, file name or path."""
@@ -230,7 +234,7 @@ class World:
         task.add_done_callback(self._tasks.discard)
 
     async def _execute(self, run: Run, job: Job, machine: Machine) -> None:
-        execution = Execution(run.id, machine.name, self.now(), dict(run.inputs))
+        execution = Execution(run.id, machine.name, self.now())
         self.executions.append(execution)
         executor = Executor(run, execution, self.policy, self.now, lambda: self.changed(run))
         try:

@@ -55,7 +55,8 @@ async def test_a_cancel_interrupts_the_step(folder: Path) -> None:
         assert run.conclusion == "cancelled"
         assert run.job is not None
         assert "Z interrupted" in run.job.log_text
-        assert conclusions(run)[2:5] == ["cancelled", "cancelled", "success"]
+        assert "went on" not in run.job.log_text
+        assert conclusions(run)[2:5] == ["cancelled", "skipped", "success"]
         assert [one.name for one in client.server.world.artifacts.values()] == ["a"]
 
 
@@ -76,6 +77,15 @@ async def test_a_deaf_step_is_killed(github: GitHubServer, client: Client) -> No
     await client.call(lambda repository: repository.get_workflow_run(run.id).cancel())
     await ended(run, github)
     assert (run.conclusion, len(github.world.artifacts)) == ("cancelled", 1)
+
+
+async def test_a_cancelled_job_that_goes_on_is_ended_by_force(folder: Path) -> None:
+    async with serving(folder, policy=Policy(interrupt_s=60, cancel_s=0.2)) as client:
+        run = await client.dispatch("a", DEAF)
+        await ready(run, client.server)
+        await client.call(lambda repository: repository.get_workflow_run(run.id).cancel())
+        await ended(run, client.server)
+        assert run.conclusion == "cancelled"
 
 
 async def test_force_cancel_waits_for_nothing(folder: Path) -> None:

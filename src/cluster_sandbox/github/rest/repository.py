@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..model import Artifact
+from ..payloads import stamp
 from .actions import REPO, find_run, shapes
 from .route import Answer, ApiError, Call, Routes, not_found
 
@@ -18,7 +19,15 @@ def repository(call: Call) -> Any:
 
 @routes("GET", "/user")
 def user(call: Call) -> Any:
-    return {**shapes(call).user(call.service.tokens[call.token].login), "name": "Cluster Bot"}
+    made = stamp(call.service.world.created_at)
+    return {
+        **shapes(call).user(call.service.tokens[call.token].login),
+        **dict.fromkeys(("name", "company", "location", "email", "hireable", "bio")),
+        "blog": "",
+        **dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0),
+        "created_at": made,
+        "updated_at": made,
+    }
 
 
 @routes("GET", "/rate_limit", access="free")
