@@ -18,8 +18,8 @@ PEOPLE = ("you", "friend", "admin")
 COMMAND, OPTION = "run local", "script"
 EXAMPLES = Path(__file__).parents[3] / "examples"
 TRIED_FIRST = ("plot.py", "progress.py", "numpy_matmul.py", "hello.cpp", "fails.py")
-HINT = "Type `/run local` and attach a program, such as `examples/plot.py`, or take one of these and press Enter."
-HINT_ALONE = "Type `/run local` and attach a program."
+HINT = "Type `/run` and attach a program, such as `examples/plot.py`, or take one of these and press Enter."
+HINT_ALONE = "Type `/run` and attach a program."
 
 
 @asynccontextmanager

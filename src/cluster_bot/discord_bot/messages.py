@@ -64,6 +64,7 @@ HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log come
 
 # How a Python program ends that calls `input()`.
 _NOTHING_TO_READ = "EOFError: EOF when reading a line"
+_ADDRESS = re.compile(r"https?://[^\s<>()\[\]]{1,500}")
 _MARKDOWN = re.compile(r"([\\*_~`|>#\[\]()<@:])")
 
 
@@ -117,8 +118,7 @@ def status(run: Run) -> str:
     if not run.status.final:
         parts.append(f"since <t:{since}:R>")
         parts.append(plain(run.detail, 200))
-    if run.url is not None and run.url.startswith(("https://", "http://")):
-        parts.append(f"<{run.url}>")
+    parts.append(_link(run))
     return " · ".join(part for part in parts if part)
 
 
@@ -205,8 +205,15 @@ def _figures(run: Run) -> list[str]:
         figures.append(f"{word} {seconds(run.outcome.duration_s)}")
     if run.outcome is not None and run.outcome.peak_memory_bytes:
         figures.append(f"peak memory {size(run.outcome.peak_memory_bytes)}")
-    figures.append(_machine(run))
+    figures += [_machine(run), _link(run)]
     return [figure for figure in figures if figure]
+
+
+def _link(run: Run) -> str:
+    """Where the scheduler shows the run, in a word: an address is longer than a phone is wide."""
+    if run.url is None or _ADDRESS.fullmatch(run.url) is None:
+        return ""
+    return f"[{run.spec.launcher} job](<{run.url}>)"
 
 
 def _machine(run: Run) -> str:

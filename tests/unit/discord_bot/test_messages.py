@@ -74,6 +74,15 @@ def test_what_the_reasons_tell() -> None:
     assert messages.reason(replace(ended, reason=Reason.LAUNCHER_REFUSED)) == "local refused to start it."
 
 
+def test_the_job_is_linked_in_a_word_before_and_after() -> None:
+    run = replace(RUN, url="https://github.com/gpu-club/kernels/actions/runs/42")
+    link = "[local job](<https://github.com/gpu-club/kernels/actions/runs/42>)"
+    assert messages.status(replace(run, status=Status.RUNNING)).endswith(link)
+    assert messages.verdict(replace(run, status=Status.FAILED), last_error="").endswith(link)
+    for odd in ("javascript:alert(1)", "https://a b", "https://x/)(<@1>", "https://" + "x" * 900, ""):
+        assert "job](" not in messages.status(replace(run, url=odd))
+
+
 @pytest.mark.parametrize(("status", "reason"), list(product(Status, [None, *Reason])))
 def test_no_message_is_too_long(status: Status, reason: Reason | None) -> None:
     for phase in ("compile", "run"):
