@@ -1,0 +1,30 @@
+"""The part of this repository that a GitHub needs to execute our jobs: its workflows and the runner, and no more.
+
+A stand-in copies its whole repository for each job, so a small folder makes tests quick.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+_PARTS = (".github/workflows", "workflows", "src/cluster_runner")
+_PACKAGES = "          packages: ${{ inputs.packages }}\n"
+
+
+def workflow_folder(target: Path) -> Path:
+    """Make `target` such a folder, whose programs may write outside of their own: tests want to hear from them."""
+    for part in _PARTS:
+        shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for workflow in (target / ".github" / "workflows").glob("*_workflow.yml"):
+        text = workflow.read_text("utf-8")
+        assert _PACKAGES in text
+        # A setting of the machine, as README.md says: programs in a sandbox could not write to where the test looks.
+        workflow.write_text(text.replace(_PACKAGES, f"{_PACKAGES}          sandbox: none\n"), "utf-8")
+    return target
+
+
+def machine_environment() -> dict[str, str]:
+    """What the runners' machines have in their environment: this interpreter as `python3`."""
+    return {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
