@@ -64,7 +64,7 @@ HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log come
 
 # How a Python program ends that calls `input()`.
 _NOTHING_TO_READ = "EOFError: EOF when reading a line"
-_ADDRESS = re.compile(r"https?://[^\s<>()\[\]]{1,500}")
+_ADDRESS = re.compile(r"https?://[^\s<>()\[\]]{1,200}")
 _MARKDOWN = re.compile(r"([\\*_~`|>#\[\]()<@:])")
 
 

@@ -32,11 +32,12 @@ _PIECE = 256 * 1024
 class SpoolArchives:
     """Fetches spools into folders below `root`, one at a time for each run."""
 
-    def __init__(self, api: GithubApi, root: Path) -> None:
+    def __init__(self, api: GithubApi, root: Path, *, pause_s: float) -> None:
         self._api = api
+        self._pause_s = pause_s
         self._root = root
         self._listing = asyncio.Lock()
-        self._listed_at = 0.0
+        self._listed_at = float("-inf")
         self._listed: dict[tuple[int, str], int] = {}
 
     async def fetch(self, workflow_run: int, name: str) -> bool:
@@ -67,6 +68,10 @@ class SpoolArchives:
         asked_at = time.monotonic()
         async with self._listing:
             if (workflow_run, name) not in self._listed and self._listed_at < asked_at:
+                # Whoever asks meanwhile waits here too, and finds its own in the same listing.
+                due = asyncio.Event()
+                asyncio.get_running_loop().call_later(max(0.0, self._listed_at + self._pause_s - asked_at), due.set)
+                await due.wait()
                 self._listed_at = time.monotonic()
                 self._listed = await self._list("/actions/artifacts", {"per_page": "100"})
             if (workflow_run, name) not in self._listed:

@@ -66,7 +66,7 @@ class GithubActions:
         self._reporting = reporting
         self._container = container
         self._watch = Watch(api, self._timing)
-        self._archives = SpoolArchives(api, root)
+        self._archives = SpoolArchives(api, root, pause_s=self._timing.artifacts_s)
         self._readers: dict[str, SpoolReader] = {}
         self._fetched: dict[str, int] = {}
         self._none_at: dict[str, float] = {}

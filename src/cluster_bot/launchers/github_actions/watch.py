@@ -24,20 +24,22 @@ class Timing:
 
     A look follows the last by `fast_s` while things change and, growing, by `slow_s` while they don't. `listed_s` is
     how long an accepted dispatch may take to be listed; `steps_after_s` when, for want of lines, people are told the
-    step; `artifact_again_s` how soon an artifact that was not there is asked for again.
+    step; `artifact_again_s` how soon an artifact that was not there is asked for again; `artifacts_s` how soon one
+    listing of artifacts may follow another, so that it serves all that ended meanwhile.
     """
 
-    fast_s: float = 1.0
+    fast_s: float = 2.0
     slow_s: float = 10.0
     listed_s: float = 60.0
-    steps_after_s: float = 8.0
+    steps_after_s: float = 15.0
     cancel_again_s: float = 30.0
     runners_s: float = 60.0
     artifact_again_s: float = 3.0
+    artifacts_s: float = 2.0
 
     def with_reports(self) -> "Timing":
         """The same for a bot whose runners report by themselves: GitHub has little to add."""
-        return replace(self, fast_s=3 * self.fast_s, slow_s=2 * self.slow_s, listed_s=self.listed_s / 4)
+        return replace(self, fast_s=1.5 * self.fast_s, slow_s=2 * self.slow_s, listed_s=self.listed_s / 4)
 
 
 @dataclass(frozen=True, slots=True)
