@@ -19,17 +19,22 @@ it left running is killed, as GitHub's runner does at the end of a job. Exits wi
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
 import signal
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 SKIP_PAUSE_S = 0.002
+LOOK_S = 0.5
+STUCK_S = 2.0
+"""How long act may be without a step's process before it is taken to be stuck."""
 
 
 def _children() -> dict[int, list[int]]:
@@ -73,11 +78,13 @@ class Keeper:
         self._act = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         self._words = b""
         self._skip = False
+        self._idle_since = time.monotonic()
 
     def watch(self) -> int:
         """Obey until the command ends; its exit code, 137 where it was killed."""
         while self._code is None:
-            ready, _, _ = select.select([0, self._wake], [], [], SKIP_PAUSE_S if self._skip else None)
+            ready, _, _ = select.select([0, self._wake], [], [], SKIP_PAUSE_S if self._skip else LOOK_S)
+            self._free_act()
             if self._skip:
                 _signal(_below(_children()[self._act.pid]), signal.SIGKILL)
             if self._wake in ready:
@@ -87,6 +94,42 @@ class Keeper:
                 break
         self._end()
         return 137 if self._code is None else self._code
+
+    def _free_act(self) -> None:
+        """Help act over the end of a step whose daemon speaks just then.
+
+        act takes a step's output from a terminal and knows its end by a ^D it has sent through as the last byte of a
+        read. Output of a background process right behind it hides it, and act waits without end. Another one is seen.
+        """
+        now = time.monotonic()
+        if _children()[self._act.pid]:
+            self._idle_since = now
+        elif now - self._idle_since > STUCK_S:
+            for terminal in self._terminals():
+                # It closed meanwhile: that is an end too.
+                with contextlib.suppress(OSError):
+                    self._end_output(terminal)
+
+    @staticmethod
+    def _end_output(terminal: Path) -> None:
+        # Not to become our controlling terminal: its hang-up would reach us.
+        file = os.open(terminal, os.O_WRONLY | os.O_NOCTTY)
+        try:
+            os.write(file, b"\x04")
+        finally:
+            os.close(file)
+
+    def _terminals(self) -> list[Path]:
+        """The terminals act reads from."""
+        found = []
+        for info in Path("/proc", str(self._act.pid), "fdinfo").iterdir():
+            try:
+                fields = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
+            except OSError:
+                continue  # closed meanwhile
+            if "tty-index" in fields:
+                found.append(Path("/dev/pts", fields["tty-index"].strip()))
+        return found
 
     def _obey(self) -> bool:
         data = os.read(0, 4096)
