@@ -40,6 +40,8 @@ class Executor:
         self._step_over = asyncio.Event()
         self._step_over.set()
         self._timed_out = False
+        self._current = -1
+        """The step under way, or the last one that was."""
 
     @property
     def job(self) -> Job:
@@ -132,6 +134,9 @@ class Executor:
             self._tell("END")
             return
         self._transcript.stopping = True
+        for index in range(self._current + 1, len(self._plan.steps)):
+            if not self._plan.runs_always(index):
+                self._tell(f"SKIP {self._plan.key(index)}")
         async with asyncio.TaskGroup() as group:
             ladder = group.create_task(self._ladder(), name=f"github-ladder-{self._run.id}")
             await _within(self._policy.cancel_s, self._run.forced, self._run.lost, self._over)
@@ -147,14 +152,10 @@ class Executor:
         self._tell("KILL")
 
     def _step_begun(self, index: int) -> None:
-        self._step_over = asyncio.Event()
-        if self._transcript.stopping and not self._plan.runs_always(index):
-            self._tell("SKIP")
+        self._step_over, self._current = asyncio.Event(), index
 
     def _step_ended(self, index: int) -> None:
         self._step_over.set()
-        if self._transcript.stopping:
-            self._tell("GO")
 
     def _tell(self, word: str) -> None:
         assert self._process is not None and self._process.stdin is not None

@@ -8,9 +8,8 @@ obeys words on its standard input, one a line:
           it would SIGKILL the step at once
     TERM  the same with SIGTERM
     KILL  SIGKILL to the current step's whole tree; act goes on to `always()` steps
-    SKIP  until GO, SIGKILL to every step as soon as it has a process: act starts steps GitHub would skip after
-          a cancel, where the cancelled one ended well. A few milliseconds of such a step may happen
-    GO    the end of SKIP
+    SKIP step   SIGKILL to that step (its id or number) as soon as it has a process: act starts steps GitHub would
+          skip after a cancel, where the cancelled one ended well. A few milliseconds of them may happen
     END   SIGKILL to everything
 
 The end of its standard input means END: a server that was killed takes its jobs with it. When the command ends, what
@@ -31,7 +30,7 @@ from collections import defaultdict
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-SKIP_PAUSE_S = 0.002
+SKIP_PAUSE_S = 0.005
 LOOK_S = 0.5
 STUCK_S = 2.0
 """How long act may be without a step's process before it is taken to be stuck."""
@@ -77,7 +76,7 @@ class Keeper:
         self._code: int | None = None
         self._act = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         self._words = b""
-        self._skip = False
+        self._skip: list[str] = []
         self._idle_since = time.monotonic()
 
     def watch(self) -> int:
@@ -86,7 +85,7 @@ class Keeper:
             ready, _, _ = select.select([0, self._wake], [], [], SKIP_PAUSE_S if self._skip else LOOK_S)
             self._free_act()
             if self._skip:
-                _signal(_below(_children()[self._act.pid]), signal.SIGKILL)
+                self._kill_skipped()
             if self._wake in ready:
                 os.read(self._wake, 4096)
                 self._reap()
@@ -102,7 +101,7 @@ class Keeper:
         read. Output of a background process right behind it hides it, and act waits without end. Another one is seen.
         """
         now = time.monotonic()
-        if _children()[self._act.pid]:
+        if self._entries():
             self._idle_since = now
         elif now - self._idle_since > STUCK_S:
             for terminal in self._terminals():
@@ -131,6 +130,28 @@ class Keeper:
                 found.append(Path("/dev/pts", fields["tty-index"].strip()))
         return found
 
+    def _kill_skipped(self) -> None:
+        for pid in self._entries():
+            try:
+                arguments = Path("/proc", str(pid), "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue  # it ended meanwhile
+            # act calls a step's script .../act/workflow/STEP.sh, and within an action STEP-composite-INNER.sh.
+            scripts = [one.rpartition("/act/workflow/")[2] for one in arguments if "/act/workflow/" in one]
+            names = [one.partition("-composite-")[0].partition(".")[0] for one in scripts]
+            if any(name in self._skip for name in names):
+                _signal(_below([pid]), signal.SIGKILL)
+
+    def _entries(self) -> list[int]:
+        """The processes act itself started, asked for without a look at the whole machine where the kernel can."""
+        found: list[int] = []
+        try:
+            for task in Path("/proc", str(self._act.pid), "task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+        except OSError:
+            return _children()[self._act.pid]
+        return found
+
     def _obey(self) -> bool:
         data = os.read(0, 4096)
         self._words += data
@@ -138,8 +159,8 @@ class Keeper:
         for word in words:
             if word == b"END":
                 return False
-            if word in (b"SKIP", b"GO"):
-                self._skip = word == b"SKIP"
+            if word.startswith(b"SKIP "):
+                self._skip.append(word[5:].decode())
                 continue
             entries = _children()[self._act.pid]
             if word == b"KILL":

@@ -112,6 +112,10 @@ class Plan:
         """The place of a step that act calls `key`."""
         return step_index(self.steps, key)
 
+    def key(self, index: int) -> str:
+        """What act calls a step."""
+        return step_key(self.steps[index], index)
+
     def step_name(self, index: int) -> str:
         """The name GitHub shows for a step, before expressions."""
         step = self.steps[index]
@@ -124,10 +128,15 @@ class Plan:
         return "always()" in condition or "cancelled()" in condition
 
 
+def step_key(step: Json, index: int) -> str:
+    """What act calls a step: its `id`, or its number from 0 where it has none."""
+    return as_text(step.get("id")) or str(index)
+
+
 def step_index(steps: list[Json], key: str) -> int | None:
-    """The place of the step that act calls `key`: its `id`, or its number from 0 where it has none."""
+    """The place of the step that act calls `key`."""
     for index, step in enumerate(steps):
-        if key == (as_text(step.get("id")) or str(index)):
+        if key == step_key(step, index):
             return index
     return None
 
