@@ -187,6 +187,7 @@ def _said(run: Run, said: Said, now: float) -> Run:
     run = replace(
         run,
         applied=said.n,
+        detail=run.detail if run.applied > 0 else "",
         gone_at=None if said.outcome is None else run.gone_at,
         machine=said.machine or run.machine,
         phase=said.phase or run.phase,
@@ -206,7 +207,7 @@ def _observed(run: Run, seen: Observation, now: float, rules: Rules) -> Run:
         run = replace(run, url=seen.url)
     match seen.sighting:
         case Sighting.UNKNOWN:
-            return run
+            return _unheard(run, seen.detail) if seen.detail else run
         case Sighting.PENDING:
             run = run if run.gone_at is None else replace(run, gone_at=None)
             return run if run.detail == seen.detail else replace(run, detail=seen.detail)
@@ -214,11 +215,18 @@ def _observed(run: Run, seen: Observation, now: float, rules: Rules) -> Run:
             run = run if run.gone_at is None else replace(run, gone_at=None)
             if run.status is Status.STARTING:
                 return replace(run, status=Status.RUNNING, started_at=now, detail=seen.detail)
-            return run
+            return _unheard(run, seen.detail)
         case Sighting.FINISHED | Sighting.MISSING:
             return _gone(run, seen, now, rules)
         case _:
             assert_never(seen.sighting)
+
+
+def _unheard(run: Run, detail: str) -> Run:
+    """What a launcher says of a run that is with it, for as long as the runner itself has said nothing."""
+    if run.applied > 0 or run.gone_at is not None or run.detail == detail:
+        return run
+    return replace(run, detail=detail)
 
 
 def _gone(run: Run, seen: Observation, now: float, rules: Rules) -> Run:

@@ -116,6 +116,16 @@ async def test_storage_that_fails_is_asked_again(github: Canned, storage: Canned
     assert len(await here.fetch(run, 0)) == 3
 
 
+async def test_storage_that_fails_for_ever_is_given_up(github: Canned, storage: Canned, tmp_path: Path) -> None:
+    storage.say("GET /blob", web.Response(status=503))
+    here = launcher(github, tmp_path, artifact_patience_s=0, artifact_again_s=0)
+    run = await over(here)
+    assert await here.fetch(run, 0) == []
+    # Until the grace is over it is still asked for.
+    storage.say("GET /blob", archive({"events.ndjson": events(3)}))
+    assert len(await here.fetch(run, 0)) == 3
+
+
 HOSTILE = {
     "../../evil": b"x",
     "/etc/evil": b"x",

@@ -1,11 +1,12 @@
 """Looking at runs: one conditional request whatever their number, pages, single questions, steps, outages."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from canned import Canned, canned, reply
-from test_dispatch import RUNS, a_run, launcher, listed
+from test_dispatch import ACCEPTED, DISPATCH, RUNS, a_run, launcher, listed
 
 from cluster_bot.runs.run import Handle, Observation, Reason, Sighting
 
@@ -105,6 +106,23 @@ async def test_a_silent_job_is_asked_for_its_step_until_it_speaks(github: Canned
     before = github.count("GET /actions/runs/2/jobs")
     await here.poll([handle(2)])
     assert github.count("GET /actions/runs/2/jobs") == before
+
+
+async def test_a_limit_is_told_to_whoever_waits(github: Canned, tmp_path: Path) -> None:
+    github.say(RUNS, reply({"message": "You have exceeded a secondary rate limit."}, 403, retry_after="30"))
+    seen = (await launcher(github, tmp_path).poll([handle(2)]))[handle(2)]
+    assert seen.sighting is Sighting.UNKNOWN
+    assert re.fullmatch(r"GitHub's limit is used up; it lets us ask again at \d\d:\d\d UTC", seen.detail)
+
+
+async def test_a_link_is_known_from_the_dispatch_on(github: Canned, tmp_path: Path) -> None:
+    github.say(DISPATCH, reply(ACCEPTED))
+    github.say(RUNS, reply(runs()), reply({}, 502), reply(runs(listed(42, "x"))))
+    here = launcher(github, tmp_path)
+    dispatched = await here.start(a_run())
+    for _ in range(2):
+        assert (await here.poll([dispatched]))[dispatched] == Observation(Sighting.UNKNOWN, url="http://x/html/42")
+    assert (await here.poll([dispatched]))[dispatched].url == "http://x/42"
 
 
 async def test_it_slows_down_while_nothing_changes(github: Canned, tmp_path: Path) -> None:

@@ -391,6 +391,26 @@ def test_an_outage_is_no_news() -> None:
     assert after(*[Observed(Observation(Sighting.UNKNOWN, never_ran=True)), Tick()] * 10, run=run) is run
 
 
+def test_what_the_launcher_says_is_told_until_the_runner_speaks() -> None:
+    def words(run: Run, sighting: Sighting, detail: str) -> Run:
+        return after(Observed(Observation(sighting, detail)), run=run)
+
+    run = words(after(*LAUNCHED), Sighting.RUNNING, "step 1")
+    for sighting, detail in (
+        (Sighting.RUNNING, "step 2"),
+        (Sighting.UNKNOWN, "nobody may be asked"),
+        (Sighting.RUNNING, "step 3"),
+    ):
+        run = words(run, sighting, detail)
+        assert (run.status, run.detail) == (Status.RUNNING, detail)
+    assert words(run, Sighting.UNKNOWN, "") is run
+    spoken = after(Said(1, machine=Machine("host")), run=run)
+    assert spoken.detail == ""
+    assert words(spoken, Sighting.RUNNING, "step 4").detail == words(spoken, Sighting.UNKNOWN, "x").detail == ""
+    gone = words(run, Sighting.FINISHED, "it failed")
+    assert words(gone, Sighting.UNKNOWN, "nobody may be asked").detail == "it failed"
+
+
 def test_a_sign_of_life_stops_the_grace_period() -> None:
     gone = after(*RUNNING, Observed(Observation(Sighting.MISSING)))
     assert gone.gone_at is not None

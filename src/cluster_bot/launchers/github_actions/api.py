@@ -47,6 +47,12 @@ class GithubLimitError(ClusterBotError):
         super().__init__(f"GitHub's rate limit is used up for {after_s:.0f} s")
         self.after_s = after_s
 
+    @property
+    def words(self) -> str:
+        """The same for people, who want to know when."""
+        clock = time.strftime("%H:%M", time.gmtime(time.time() + self.after_s))
+        return f"GitHub's limit is used up; it lets us ask again at {clock} UTC"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
 from cluster_bot.launchers.github_actions.gpus import GpuSettings
@@ -70,10 +71,17 @@ def names_packages(spec: RunSpec) -> bool:
     return spec.language is Language.PYTHON and _PACKAGES.search(spec.files[spec.main]) is not None
 
 
+class Accepted(NamedTuple):
+    """The workflow run that GitHub made, and where people find it."""
+
+    number: int
+    url: str
+
+
 async def dispatch(
     api: GithubApi, workflow: str, ref: str, inputs: Mapping[str, str], *, details: bool, wished_at: float | None
-) -> int | None:
-    """Dispatch; the workflow run's id, None where GitHub accepted and named none.
+) -> Accepted | None:
+    """Dispatch; None where GitHub accepted and named no run.
 
     `wished_at` (seconds since the epoch) is when the wish was saved, None where a claim makes lateness harmless.
     Raises LaunchRefusedError or LaunchUncertainError.
@@ -85,9 +93,7 @@ async def dispatch(
     try:
         answer = await api.dispatch(workflow, ref, inputs, details=details, allowed=allowed)
     except GithubLimitError as limit:
-        clock = time.strftime("%H:%M", time.gmtime(time.time() + limit.after_s))
-        detail = f"GitHub's limit is used up; it lets us ask again at {clock} UTC"
-        raise LaunchRefusedError(detail, again=True, after_s=limit.after_s) from limit
+        raise LaunchRefusedError(limit.words, again=True, after_s=limit.after_s) from limit
     except GithubError as error:
         if not error.sent:
             raise LaunchRefusedError("GitHub can't be reached", again=True) from error
@@ -95,7 +101,7 @@ async def dispatch(
     if answer is None:
         raise LaunchUncertainError("too late to dispatch without a claim")
     if answer.status == 200 and isinstance(answer.body, dict):
-        return int(answer.body["workflow_run_id"])
+        return Accepted(int(answer.body["workflow_run_id"]), str(answer.body["html_url"] or ""))
     if answer.status == 204:
         return None
     if answer.status >= 500 or answer.status < 400:

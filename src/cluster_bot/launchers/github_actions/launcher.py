@@ -18,7 +18,7 @@ from pathlib import Path
 from cluster_bot.errors import UserError
 from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
 from cluster_bot.launchers.github_actions.artifacts import MOST_FILE_BYTES, SpoolArchives
-from cluster_bot.launchers.github_actions.dispatch import Reporting, dispatch, inputs_of
+from cluster_bot.launchers.github_actions.dispatch import Accepted, Reporting, dispatch, inputs_of
 from cluster_bot.launchers.github_actions.gpus import GpuSettings, offered_by
 from cluster_bot.launchers.github_actions.watch import Timing, Watch
 from cluster_bot.launchers.spool_folder import SpoolFolder, SpoolReader, attempts_below
@@ -70,6 +70,7 @@ class GithubActions:
         self._readers: dict[str, SpoolReader] = {}
         self._fetched: dict[str, int] = {}
         self._none_at: dict[str, float] = {}
+        self._failing_since: dict[str, float] = {}
         self._details_known = True
         self._cancelled_at: dict[int, float] = {}
 
@@ -140,19 +141,20 @@ class GithubActions:
         inputs = await asyncio.to_thread(inputs_of, run, gpu, self._reporting, time.time(), self._container)
         wished_at = None if self.claims else run.launched_at
         try:
-            number = await self._dispatch(gpu, inputs, wished_at)
+            accepted = await self._dispatch(gpu, inputs, wished_at)
         except LaunchRefusedError as refusal:
             if not (self._details_known and "return_run_details" in refusal.detail):
                 raise
             # A GitHub Enterprise Server too old for the field; it refused the whole request, so nothing was started.
             self._details_known = False
-            number = await self._dispatch(gpu, inputs, wished_at)
-        if number is None:
+            accepted = await self._dispatch(gpu, inputs, wished_at)
+        if accepted is None:
             raise LaunchUncertainError("GitHub accepted and did not name the run")
+        self._watch.link(accepted.number, accepted.url)
         self._watch.hurry()
-        return _handle(number)
+        return _handle(accepted.number)
 
-    async def _dispatch(self, gpu: GpuSettings, inputs: Mapping[str, str], wished_at: float | None) -> int | None:
+    async def _dispatch(self, gpu: GpuSettings, inputs: Mapping[str, str], wished_at: float | None) -> Accepted | None:
         return await dispatch(
             self._api, gpu.workflow, self._ref, inputs, details=self._details_known, wished_at=wished_at
         )
@@ -232,12 +234,28 @@ class GithubActions:
             if time.monotonic() - self._none_at.get(name, -math.inf) < self._timing.artifact_again_s:
                 return []
             await self._remove(name)
-            if not await self._archives.fetch(number, name):
+            if not await self._bring(number, name):
                 self._none_at[name] = time.monotonic()
                 return []
             self._fetched[name] = number
             self._readers[name] = SpoolReader(self._root / name)
         return await asyncio.to_thread(self._readers[name].read, after)
+
+    async def _bring(self, number: int, name: str) -> bool:
+        """Fetch an artifact; False where there is none, or has been none to be had for so long that the run must end.
+
+        Raises GithubError where asking again may help.
+        """
+        try:
+            found = await self._archives.fetch(number, name)
+        except GithubError as error:
+            since = self._failing_since.setdefault(name, time.monotonic())
+            if time.monotonic() - since < self._timing.artifact_patience_s:
+                raise
+            log.warning("a spool was given up: %s", error, extra={"action": "spool_given_up", "attempt": name})
+            return False
+        self._failing_since.pop(name, None)
+        return found
 
     async def artifact(self, run: Run, stored: str) -> bytes | None:
         """A file of the artifact, at most 16 MiB."""
@@ -247,6 +265,7 @@ class GithubActions:
         """Remove what was fetched."""
         name = _title(run)
         self._none_at.pop(name, None)
+        self._failing_since.pop(name, None)
         self._watch.heard.discard(name)
         await self._remove(name)
         return True

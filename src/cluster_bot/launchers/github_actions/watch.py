@@ -17,6 +17,9 @@ from cluster_bot.runs.run import Observation, Sighting
 
 log = get_logger(__name__)
 
+# Of runs that may be over before a look has seen them, nothing else is ever heard here.
+MOST_LINKS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -25,7 +28,8 @@ class Timing:
     A look follows the last by `fast_s` while things change and, growing, by `slow_s` while they don't. `listed_s` is
     how long an accepted dispatch may take to be listed; `steps_after_s` when, for want of lines, people are told the
     step; `artifact_again_s` how soon an artifact that was not there is asked for again; `artifacts_s` how soon one
-    listing of artifacts may follow another, so that it serves all that ended meanwhile.
+    listing of artifacts may follow another, so that it serves all that ended meanwhile; `artifact_patience_s` for how
+    long one that can't be fetched is asked for before the run is told as lost.
     """
 
     fast_s: float = 2.0
@@ -36,6 +40,7 @@ class Timing:
     runners_s: float = 60.0
     artifact_again_s: float = 3.0
     artifacts_s: float = 2.0
+    artifact_patience_s: float = 900.0
 
     def with_reports(self) -> "Timing":
         """The same for a bot whose runners report by themselves: GitHub has little to add."""
@@ -59,7 +64,8 @@ class Watch:
         self._timing = timing
         self.listing = Listing(api)
         self.heard: set[str] = set()
-        self._trouble = False
+        self._trouble: Observation | None = None
+        self._links: dict[int, str] = {}
         self._next_look = 0.0
         self._pause_s = timing.fast_s
         self._steps: dict[int, _Step] = {}
@@ -73,10 +79,11 @@ class Watch:
         try:
             await self.listing.look(wanted)
             await self._ask_for_a_step(wanted)
-            self._trouble = False
+            self._trouble = None
         except (GithubError, GithubLimitError) as error:
             log.warning("could not look: %s", error, extra={"action": "look_failed", "launcher": "github"})
-            self._trouble = True
+            words = error.words if isinstance(error, GithubLimitError) else ""
+            self._trouble = Observation(Sighting.UNKNOWN, words)
         changed = self.listing.changed_at > before
         self._pause_s = self._timing.fast_s if changed else min(self._pause_s * 1.5, self._timing.slow_s)
         self._next_look = time.monotonic() + self._pause_s
@@ -86,19 +93,25 @@ class Watch:
         self._pause_s = self._timing.fast_s
         self._next_look = min(self._next_look, time.monotonic() + self._timing.fast_s)
 
+    def link(self, number: int, url: str) -> None:
+        """Where people find a workflow run that no look has seen yet."""
+        self._links[number] = url
+        if len(self._links) > MOST_LINKS:
+            del self._links[next(iter(self._links))]
+
     def observation(self, number: int) -> Observation:
         """What the last look saw of a workflow run."""
         seen = self.listing.get(number)
         if seen is not None and seen.over:
             return observation(seen.status, seen.conclusion, detail="", url=seen.url)
-        if self._trouble:
-            return Observation(Sighting.UNKNOWN)
+        if self._trouble is not None:
+            return replace(self._trouble, url=self._links.get(number))
         if seen is not None and not self.listing.missing_for(number):
             return observation(seen.status, None, detail=self._words(seen), url=seen.url)
         # A run may be known to the dispatch before it is known to the rest of GitHub.
         if self.listing.missing_for(number) > self._timing.listed_s:
             return Observation(Sighting.MISSING, "GitHub does not know the workflow run any more")
-        return Observation(Sighting.UNKNOWN)
+        return Observation(Sighting.UNKNOWN, url=self._links.get(number))
 
     def _words(self, seen: Seen) -> str:
         if not seen.waits:
