@@ -1,4 +1,7 @@
-"""The command line: `cluster-bot up`, `demo`, `check`. A failure to start ends with one sentence and exit code 2."""
+"""The command line: `cluster-bot up`, `check`, `github install`, `demo`.
+
+A failure to start ends with one sentence and exit code 2.
+"""
 
 import asyncio
 import os
@@ -22,6 +25,9 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+github = typer.Typer(help="What `/run github` needs of a repository.", no_args_is_help=True)
+cli.add_typer(github, name="github")
 
 # What a shell expects of a command that was interrupted.
 INTERRUPTED = 130
@@ -49,6 +55,35 @@ def check(debug: Debug = False) -> None:
 
     _keep_files_private()
     raise typer.Exit(0 if asyncio.run(check_all(debug=debug)) else 1)
+
+
+@github.command()
+def install(
+    repository: Annotated[
+        str | None, typer.Argument(metavar="OWNER/REPOSITORY", show_default="GITHUB_REPOSITORY")
+    ] = None,
+    print_only: Annotated[bool, typer.Option("--print", help="Name the files, and write nothing.")] = False,
+    ask_token: Annotated[
+        bool,
+        typer.Option("--ask-token", help="Ask for a token, used this once and kept nowhere, instead of GITHUB_TOKEN."),
+    ] = False,
+) -> None:
+    """Put the files that GPU jobs need into a repository, by a pull request; again, bring them up to date."""
+    from cluster_bot.github_install import install_by, shipped
+
+    files = shipped()
+    if print_only:
+        typer.echo("\n".join(files))
+        return
+    token = _token_typed() if ask_token else None
+    typer.echo(asyncio.run(install_by(Settings.read(), repository, token, files)))
+
+
+def _token_typed() -> str:
+    """A secret from the terminal, not shown; from a pipe, its first line."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("GitHub token", hide_input=True)).strip()
+    return sys.stdin.readline().strip()
 
 
 @cli.command()

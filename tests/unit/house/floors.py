@@ -18,6 +18,7 @@ FLOORS = {
     "cli": TOP,
     "demo": TOP,
     "check": TOP,
+    "github_install": TOP,
     "discord_bot": 6,
     "web": 6,
     "scheduling": 5,
@@ -27,6 +28,7 @@ FLOORS = {
     "runs": 3,
     "settings": 2,
     "log": 2,
+    "meter": 2,
     "errors": 1,  # below its neighbours: a setting that cannot be is a StartupError
 }
 

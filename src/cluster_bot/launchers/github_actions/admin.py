@@ -1,7 +1,7 @@
 """GitHub as an admin's commands ask it: any path, one request at a time, and what to click where a right is missing.
 
-Called by `cluster-bot check` and `cluster-bot github install`; the bot itself goes through `api`, which knows of budgets
-and of threads. Nothing here is repeated: whoever runs the command runs it again.
+Called by `cluster-bot check` and `cluster-bot github install`; the bot itself goes through `api`, which knows of
+budgets and of threads. Nothing here is repeated: whoever runs the command runs it again.
 """
 
 import asyncio
