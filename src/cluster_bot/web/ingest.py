@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from cluster_bot.log import get_logger
@@ -20,6 +20,7 @@ from cluster_bot.runs.ports import Hints, Standing, Store, artifact_blob
 from cluster_bot.scheduling.follower import STATE_KINDS
 from cluster_bot.store import BlobTooLargeError
 from cluster_bot.web.answers import RefusedError
+from cluster_bot.web.bearer import bearer_of
 from cluster_bot.web.bodies import read_body
 from cluster_bot.web.bounds import Bounds, Tallies, Tally
 from cluster_bot.web.tokens import Tokens
@@ -86,7 +87,7 @@ class Ingest:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             run_id = request.match_info["run_id"]
-            attempt = self._tokens.check(_bearer(request), run_id, self._clock())
+            attempt = self._tokens.check(bearer_of(request), run_id, self._clock())
             if attempt is None:
                 raise RefusedError(401, "The token is wrong or has expired.")
             with self._tallies.visit(run_id, attempt) as tally:
@@ -194,13 +195,6 @@ class Ingest:
     def _current(self, standing: Standing, caller: _Caller) -> None:
         if standing.attempt != caller.attempt:
             raise RefusedError(410, "This attempt was superseded by another; stop shipping.")
-
-
-def _bearer(request: web.Request) -> str:
-    """The token, "" where there is none or more than one."""
-    given = request.headers.getall(hdrs.AUTHORIZATION, [])
-    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _announced(request: web.Request, most_bytes: int) -> int:

@@ -9,9 +9,9 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -23,6 +23,7 @@ from cluster_bot.web.answers import in_json
 from cluster_bot.web.bounds import Bounds
 from cluster_bot.web.health import Health, Ready
 from cluster_bot.web.ingest import Ingest
+from cluster_bot.web.metrics import LoopLag
 from cluster_bot.web.tokens import Tokens
 
 log = get_logger(__name__)
@@ -31,8 +32,18 @@ log = get_logger(__name__)
 _END_S = 5.0
 
 
+class Routed(Protocol):
+    """A part of the web side with routes of its own."""
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """What to serve."""
+
+
 class WebServer:
-    """Serves while it is entered; `port` is where, also where 0 was asked for."""
+    """Serves while it is entered; `port` is where, also where 0 was asked for.
+
+    `more` are the rooms that not every bot has; `lag` is measured as long as it serves.
+    """
 
     def __init__(
         self,
@@ -46,10 +57,15 @@ class WebServer:
         port: int = 8080,
         clock: Callable[[], float] = time.time,
         bounds: Bounds | None = None,
+        more: Sequence[Routed] = (),
+        lag: LoopLag | None = None,
     ) -> None:
         self._bounds = bounds or Bounds()
+        self._lag = lag
         ingest = Ingest(store, tokens, wishes=wishes, news=news, clock=clock, bounds=self._bounds)
         self._routes = [*ingest.routes(), *Health(store, ready).routes()]
+        for one in more:
+            self._routes += one.routes()
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
@@ -79,6 +95,8 @@ class WebServer:
             await self._runner.cleanup()
             raise StartupError(self._sentence(error)) from None
         self._port = self._runner.addresses[0][1]
+        if self._lag is not None:
+            self._lag.start()
         log.info("listening", extra={"action": "listen", "host": self._host, "port": self._port})
         return self
 
@@ -86,6 +104,8 @@ class WebServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the requests under way, and listen no more."""
+        if self._lag is not None:
+            self._lag.stop()
         if self._runner is not None:
             await self._runner.cleanup()
 
