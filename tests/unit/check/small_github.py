@@ -48,6 +48,9 @@ class SmallGitHub:
     branches: dict[str, str] = field(default_factory=dict)
     pulls: list[dict[str, Any]] = field(default_factory=list)
     private: bool = True
+    enabled: bool = True
+    runners: list[dict[str, Any]] = field(default_factory=list)
+    organisation: list[dict[str, Any]] = field(default_factory=list)
 
     # --- git --------------------------------------------------------------------------------------------------------
 
@@ -100,6 +103,9 @@ class SmallGitHub:
             status, answer = self.answer(request.method, what.partition(" ")[2], dict(request.query), body)
         return web.json_response(answer, status=status, headers=self.headers)
 
+    def runner(self, *labels: str, status: str = "online") -> dict[str, Any]:
+        return {"status": status, "labels": [{"name": one} for one in ("self-hosted", "Linux", *labels)]}
+
     def answer(self, method: str, path: str, query: dict[str, str], body: dict[str, Any]) -> tuple[int, Any]:
         place = path.strip("/")
         if (method, path) == ("GET", "/"):
@@ -115,6 +121,8 @@ class SmallGitHub:
         if method == "GET" and place == "pulls":
             wanted = query["head"].partition(":")[2]
             return 200, [one for one in self.pulls if one["state"] == query["state"] and one["branch"] == wanted]
+        if place.startswith("actions/") or path in ("/rate_limit", "/orgs/gpu-club/actions/runners"):
+            return self._actions(method, place.removeprefix("actions/"), body)
         if method in ("POST", "PATCH") and (place.startswith("git/") or place == "pulls"):
             return self._write(method, place, body)
         return 404, {"message": "Not Found"}
@@ -129,6 +137,24 @@ class SmallGitHub:
             "owner": {"login": NAME.partition("/")[0], "type": "Organization"},
             "permissions": {"admin": True, "push": True, "pull": True},
         }
+
+    def _actions(self, method: str, place: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if place == "rate_limit":
+            return 200, {"resources": {"core": {"limit": 5000, "remaining": 4987, "reset": 1_800_000_000}}}
+        if place == "permissions":
+            return 200, {"enabled": self.enabled, "allowed_actions": "all"}
+        if place.endswith("runners"):
+            return 200, {"runners": self.runners if place == "runners" else self.organisation}
+        name = place.split("/")[1]
+        if f".github/workflows/{name}" not in self.files("main"):
+            return 404, {"message": "Not Found"}
+        if method == "GET":
+            return 200, {"state": "active"}
+        assert method == "POST" and place.endswith("/dispatches")
+        if "Actions" not in self.rights:
+            return 403, NO_RIGHT
+        assert body["ref"] not in self.branches, "a check starts nothing"
+        return 422, {"message": f"No ref found for: {body['ref']}"}
 
     def _contents(self, path: str, ref: str) -> tuple[int, Any]:
         commit = self.branches.get(ref, ref)
