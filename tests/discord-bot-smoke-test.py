@@ -4,12 +4,14 @@
 Two ways:
 
   --sandbox             starts the Discord that comes with the repository and the bot on it, and does what a
-                        member does: /ping, /run local to a verdict, Cancel. Needs no account and no token.
+                        member does: /ping, /run local to a verdict, Cancel; /run github too, on a GitHub that
+                        comes with it, where act is installed. Needs no account and no token.
 
   --message-link URL    checks a run on your own server. Give `/run` there yourself (a script cannot type slash
                         commands), wait for the verdict, then copy the link of the message "Run #…", or of the
-                        run's thread. The bot's token is taken from DISCORD_TOKEN, or with --debug from
-                        DISCORD_DEBUG_TOKEN, in the environment or .env; DISCORD_API_URL is honoured.
+                        run's thread. Of a run on GitHub, its job's link is printed too. The bot's token is taken
+                        from DISCORD_TOKEN, or with --debug from DISCORD_DEBUG_TOKEN, in the environment or .env;
+                        DISCORD_API_URL is honoured.
 
 Run it with the interpreter that script/demo and script/test set up: .venv/bin/python tests/discord-bot-smoke-test.py
 """
@@ -19,9 +21,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
+import shutil
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -35,10 +39,13 @@ T = TypeVar("T")
 PATIENCE_S = 60.0
 HELLO = b"import sys\nfor n in range(3):\n    print('line', n)\nprint('arguments', sys.argv[1:])\n"
 LINES = ["line 0", "line 1", "line 2", "arguments ['a', 'b c']"]
+# Long enough for the bot to have seen where GitHub shows it.
+SLOW_HELLO = HELLO.replace(b"    print(", b"    __import__('time').sleep(1)\n    print(")
 LONG = b"import time\nprint('begun')\ntime.sleep(120)\n"
-COMMANDS = {"cancel", "ping", "run local"}
+COMMANDS = {"cancel", "ping"}
 
 _LINK = re.compile(r"https?://[^/]+/channels/\d+/(\d+)(?:/(\d+))?/?")
+_JOB = re.compile(r"\[\w+ job\]\(<(https?://[^>\s]+)>\)")
 _BLOCK = re.compile(r"```\n(.*)\n```", re.DOTALL)
 
 
@@ -127,6 +134,11 @@ class Looked:
             raise CheckFailedError(f"the first message is no status: {text[:80]!r}")
         return text
 
+    def job(self) -> str | None:
+        """Where the scheduler shows it; None where the run's place is not one that has pages."""
+        found = _JOB.search(self.messages[0].content)
+        return found and found[1]
+
     def lines(self) -> list[str]:
         """The output."""
         blocks = [_BLOCK.search(one.content) for one in self.messages]
@@ -170,6 +182,8 @@ async def check_link(token: str, link: str) -> None:
         await check("It has a status", later(looked.status), str)
         await check("It has output", later(looked.lines), lambda lines: f"{len(lines)} line(s)")
         await check("It has one verdict, and everything agrees with it", later(looked.verdict), str)
+        if looked.job() is not None:
+            await check("Its job is linked", later(looked.job), str)
 
 
 def _number(looked: Looked) -> str:
@@ -201,18 +215,41 @@ async def in_sandbox() -> None:
 
     with tempfile.TemporaryDirectory(prefix="cluster-bot-smoke-") as folder:
         try:
-            async with DiscordServer() as server, started_bot(server, Path(folder)):
+            async with AsyncExitStack() as stack:
+                settings = await stack.enter_async_context(_github()) if _has_act() else {}
+                server = await stack.enter_async_context(DiscordServer())
+                await stack.enter_async_context(started_bot(server, Path(folder), settings))
                 print("✓ The bot logs in", flush=True)
                 member = Visitor(server)
-                await check("Its commands are registered", member.commands(), ", ".join)
+                launchers = {"local": HELLO} | ({"github": SLOW_HELLO} if settings else {})
+                wanted = COMMANDS | {f"run {launcher}" for launcher in launchers}
+                await check("Its commands are registered", member.commands(wanted), ", ".join)
                 await check("/ping answers", member.ping(), str)
-                room = await check("/run local runs to a verdict", member.run(), lambda room: f"thread {room}")
                 await point_at(server.api_url)
-                link = f"{server.url}/channels/{server.guild_id}/{server.channel_id('general')}/{room}"
-                await check_link(server.bot_token, link)
+                for launcher, program in launchers.items():
+                    running = member.run(launcher, program)
+                    room = await check(f"/run {launcher} runs to a verdict", running, lambda room: f"thread {room}")
+                    link = f"{server.url}/channels/{server.guild_id}/{server.channel_id('general')}/{room}"
+                    await check_link(server.bot_token, link)
                 await check("Cancel ends a run", member.cancel(), str)
+                if not settings:
+                    print("- /run github is not tried: act is not installed", flush=True)
         except BotEndedError as error:
             raise CheckFailedError(str(error)) from None
+
+
+def _has_act() -> bool:
+    """Whether the GitHub of our own can execute workflows."""
+    return Path(sys.executable).with_name("act").exists() or shutil.which("act") is not None
+
+
+@asynccontextmanager
+async def _github() -> AsyncIterator[dict[str, str]]:
+    """A GitHub with this repository in it; the bot's settings for it."""
+    from cluster_bot.demo.github import demo_github, github_settings
+
+    async with demo_github(Path(sys.executable)) as github:
+        yield github_settings(github, public=True)
 
 
 class Visitor:
@@ -223,10 +260,10 @@ class Visitor:
         self._member = server.member("visitor")
         self._channel = server.channel_id("general")
 
-    async def commands(self) -> list[str]:
+    async def commands(self, wanted: set[str]) -> list[str]:
         """What the member is offered."""
         offered = self._member.commands(self._channel)
-        if missing := COMMANDS - set(offered):
+        if missing := wanted - set(offered):
             raise CheckFailedError(f"missing: {', '.join(sorted(missing))}")
         return offered
 
@@ -238,12 +275,12 @@ class Visitor:
             raise CheckFailedError(f"it said {answer!r}")
         return answer
 
-    async def run(self) -> int:
+    async def run(self, launcher: str, program: bytes) -> int:
         """A short program with arguments, to its verdict; the thread."""
         from cluster_bot.discord_bot import messages
         from cluster_bot.runs.run import Status
 
-        room = await self._opened(await self._give(HELLO, "a 'b c'"))
+        room = await self._opened(await self._give(program, "a 'b c'", launcher))
         verdict = await self._verdict(room)
         if messages.STATUS_WORDS[Status.SUCCEEDED] not in verdict:
             raise CheckFailedError(verdict)
@@ -271,11 +308,12 @@ class Visitor:
             raise CheckFailedError(verdict)
         return verdict.splitlines()[0]
 
-    async def _give(self, program: bytes, arguments: str) -> Interaction:
+    async def _give(self, program: bytes, arguments: str, launcher: str = "local") -> Interaction:
         from cluster_sandbox.discord import File
 
-        options = {"script": File("smoke.py", program), "arguments": arguments}
-        return await self._member.command("run local", channel_id=self._channel, options=options)
+        options: dict[str, object] = {"script": File("smoke.py", program), "arguments": arguments}
+        options |= {"gpu": "NVIDIA"} if launcher == "github" else {}
+        return await self._member.command(f"run {launcher}", channel_id=self._channel, options=options)
 
     async def _opened(self, asked: Interaction) -> int:
         found = re.fullmatch(r"Run #\d+ is here: <#(\d+)>", (await asked.answered(PATIENCE_S)).content)

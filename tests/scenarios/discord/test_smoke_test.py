@@ -62,8 +62,9 @@ async def test_the_sandbox_is_good(tmp_path: Path) -> None:
     assert (code, err) == (0, ""), out
     *checks, last = out.splitlines()
     assert last == "All good."
-    assert len(checks) == 10
+    assert len(checks) == 17
     assert all(line.startswith("✓ ") for line in checks)
+    assert sum(line.startswith("✓ Its job is linked: http://127.0.0.1:") for line in checks) == 1
 
 
 @pytest.mark.usefixtures("bot")
