@@ -1,18 +1,18 @@
 """GitHub's REST API over PyGithub, from threads of its own.
 
-Called by the other modules of this package. PyGithub blocks and is not thread-safe, so there is one client with one
-thread for reads and one for writes: a dispatch never waits behind a poll. Its retries are off, because it would repeat
-a POST that took effect; its pauses are off, because we keep a budget of our own: after GitHub named a limit, nothing is
-sent before the time it named.
+Called by the other modules of this package. PyGithub blocks and is not thread-safe, so there is one thread for reads
+and one for writes, with clients of their own: a dispatch never waits behind a poll. Its retries are off, because it
+would repeat a POST that took effect; its pauses are off, because we keep a budget of our own (`budget`), one for each
+login (`tokens`): after GitHub named a limit, or said that nothing is left, nothing is sent before the time it named.
 """
 
 import asyncio
 import json
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import github
@@ -21,6 +21,9 @@ import urllib3
 from github.WorkflowRun import WorkflowRun
 
 from cluster_bot.errors import ClusterBotError
+from cluster_bot.launchers.github_actions.budget import Purse
+from cluster_bot.launchers.github_actions.tokens import Account, Login, LoginError, tokens_of
+from cluster_bot.meter import GITHUB_LEFT, GITHUB_LIMIT, GITHUB_REQUESTS, Meter
 
 PUBLIC_API = "https://api.github.com"
 TIMEOUT_S = 15
@@ -29,15 +32,24 @@ UNNAMED_LIMIT_S = 60.0
 # A reset that lies further away is a clock that is wrong, ours or theirs.
 LONGEST_LIMIT_S = 3700.0
 
+# After one of several tokens met its limit: the next request takes another.
+AT_ONCE_S = 1.0
+_NUMBER = re.compile(r"/[0-9]+(?=/|$)")
+_LOGIN = "GitHub does not let the bot's App in; an admin should look at GITHUB_APP_ID and its key"
+
 T = TypeVar("T")
 
 
 class GithubError(ClusterBotError):
-    """GitHub could not be asked, or did not answer; `sent` is False where the request certainly never left."""
+    """GitHub could not be asked, or did not answer; `sent` is False where the request certainly never left.
 
-    def __init__(self, detail: str, *, sent: bool) -> None:
+    `words` says so to people.
+    """
+
+    def __init__(self, detail: str, *, sent: bool, words: str = "GitHub can't be reached") -> None:
         super().__init__(detail)
         self.sent = sent
+        self.words = words
 
 
 class GithubLimitError(ClusterBotError):
@@ -69,23 +81,38 @@ class Answer:
 
 
 class GithubApi:
-    """One repository's API. `base_url` is without a slash at its end; every method may raise the errors above."""
+    """One repository's API. `base_url` is without a slash at its end; every method may raise the errors above.
 
-    def __init__(self, token: str, repository: str, *, base_url: str = PUBLIC_API, timeout_s: int = TIMEOUT_S) -> None:
+    `logins`: who we are, or tokens with commas between. With several, requests go with the one that has most left.
+    """
+
+    def __init__(
+        self,
+        logins: str | Sequence[Login],
+        repository: str,
+        *,
+        base_url: str = PUBLIC_API,
+        timeout_s: int = TIMEOUT_S,
+        meter: Meter | None = None,
+    ) -> None:
         self.repository = repository
         self._path = f"/repos/{repository}"
-        self._limited_until = 0.0
-        make = partial(
-            github.Github,
-            auth=github.Auth.Token(token),
-            base_url=base_url,
-            timeout=timeout_s,
-            retry=None,
-            lazy=True,
-            seconds_between_requests=0,
-            seconds_between_writes=0,
-        )
-        self._reader, self._writer = make(), make()
+        self._meter = meter or Meter()
+
+        def make(auth: github.Auth.Auth) -> github.Github:
+            return github.Github(
+                auth=auth,
+                base_url=base_url,
+                timeout=timeout_s,
+                retry=None,
+                lazy=True,
+                seconds_between_requests=0,
+                seconds_between_writes=0,
+            )
+
+        several = tokens_of(logins) if isinstance(logins, str) else logins
+        self._accounts = [Account(login, repository, make) for login in several]
+        self.purse = Purse(len(self._accounts))
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="github-read")
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="github-write")
 
@@ -97,15 +124,18 @@ class GithubApi:
     async def get(self, path: str, parameters: Mapping[str, str] | None = None, *, etag: str | None = None) -> Answer:
         """GET below the repository, not following redirects; with `etag` the answer may be a free 304."""
         headers = {} if etag is None else {"If-None-Match": etag}
-        send = partial(
-            self._reader.requester.requestJson, "GET", self._path + path, dict(parameters or {}), headers=headers
-        )
-        return await self._ask(self._read_thread, lambda: _answer(*send()))
+
+        def send(client: github.Github) -> Answer:
+            asked = client.requester.requestJson("GET", self._path + path, dict(parameters or {}), headers=headers)
+            return _answer(*asked)
+
+        return await self._ask("GET", path, send)
 
     async def post(self, path: str) -> Answer:
         """POST without a body below the repository."""
-        send = partial(self._writer.requester.requestJson, "POST", self._path + path)
-        return await self._ask(self._write_thread, lambda: _answer(*send()))
+        return await self._ask(
+            "POST", path, lambda client: _answer(*client.requester.requestJson("POST", self._path + path))
+        )
 
     async def dispatch(
         self, workflow: str, ref: str, inputs: Mapping[str, str], *, details: bool, allowed: Callable[[], bool]
@@ -115,14 +145,14 @@ class GithubApi:
         None: it was not, and nothing was sent. The body of a 200 has `workflow_run_id` and `html_url`.
         """
 
-        def send() -> Answer | None:
+        def send(client: github.Github) -> Answer | None:
             if not allowed():
                 return None
             try:
-                of = self._writer.get_repo(self.repository).get_workflow(workflow)
+                of = client.get_repo(self.repository).get_workflow(workflow)
                 if not details:
                     of.create_dispatch(ref, dict(inputs), throw=True)
-                    return Answer(204, {}, None)
+                    return Answer(204, _budget_of(client), None)
                 told: bool | WorkflowRun = of.create_dispatch(ref, dict(inputs), throw=True, return_run_details=True)
             except github.GithubException as error:
                 return Answer(error.status, _lower(error.headers), error.data)
@@ -130,25 +160,47 @@ class GithubApi:
                 # A good status with another body than GitHub's, which the library takes at its word.
                 raise GithubError("GitHub answered a dispatch in an unknown way", sent=True) from error
             if isinstance(told, bool):
-                return Answer(204, {}, None)
-            return Answer(200, {}, {"workflow_run_id": told.id, "html_url": told.html_url})
+                return Answer(204, _budget_of(client), None)
+            return Answer(200, _budget_of(client), {"workflow_run_id": told.id, "html_url": told.html_url})
 
-        return await self._ask(self._write_thread, send)
+        return await self._ask("POST", "/actions/workflows/{workflow}/dispatches", send)
 
-    async def _ask(self, thread: ThreadPoolExecutor, send: Callable[[], T]) -> T:
-        left_s = self._limited_until - time.monotonic()
-        if left_s > 0:
-            raise GithubLimitError(left_s)
+    async def _ask(self, method: str, path: str, send: Callable[[github.Github], T]) -> T:
+        write = method != "GET"
+        index = self.purse.choose(write=write)
+        if index is None:
+            raise GithubLimitError(self.purse.wait_s())
+        account, thread = self._accounts[index], self._write_thread if write else self._read_thread
+        route, status = _NUMBER.sub("/{id}", path), "none"
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(thread, send)
+            answer = await asyncio.get_running_loop().run_in_executor(thread, lambda: send(account.client(write=write)))
+            status = str(answer.status) if isinstance(answer, Answer) else "unsent"
+        except LoginError as error:
+            status = "unsent"
+            raise GithubError(str(error), sent=False, words=_LOGIN) from error
         except requests.exceptions.RequestException as error:
             raise GithubError(_what(error), sent=not _never_left(error)) from error
+        finally:
+            self._meter.count(GITHUB_REQUESTS, method, route, status)
         if isinstance(answer, Answer):
-            after_s = limited_for(answer, time.time())
-            if after_s is not None:
-                self._limited_until = max(self._limited_until, time.monotonic() + after_s)
-                raise GithubLimitError(after_s)
+            self._heed(index, answer)
         return answer
+
+    def _heed(self, index: int, answer: Answer) -> None:
+        """Keep what the answer says of our budget; raises GithubLimitError where it is one of GitHub's limits."""
+        self.purse.note(index, answer.headers)
+        budget = self.purse.budgets[index]
+        if budget.remaining is not None:
+            self._meter.set(GITHUB_LEFT, budget.remaining, str(index))
+            self._meter.set(GITHUB_LIMIT, budget.limit, str(index))
+        if answer.status == 401:
+            self._accounts[index].forget()
+        after_s = limited_for(answer, time.time())
+        if after_s is not None:
+            # The hour's limit is the token's; that on too many at once is ours, whatever token we show.
+            spent = answer.headers.get("x-ratelimit-remaining") == "0" and "retry-after" not in answer.headers
+            self.purse.be_quiet(index, after_s, all_of_them=not spent)
+            raise GithubLimitError(after_s if self.purse.choose(write=True) is None else AT_ONCE_S)
 
 
 def limited_for(answer: Answer, now: float) -> float | None:
@@ -174,6 +226,15 @@ def _answer(status: int, headers: Mapping[str, Any], text: str) -> Answer:
     except ValueError:
         body = None
     return Answer(status, _lower(headers), body)
+
+
+def _budget_of(client: github.Github) -> dict[str, str]:
+    """The budget as of the client's last answer, whose headers the library keeps to itself."""
+    remaining, limit = client.requester.rate_limiting
+    if limit < 0:
+        return {}
+    reset = client.requester.rate_limiting_resettime
+    return {"x-ratelimit-remaining": str(remaining), "x-ratelimit-limit": str(limit), "x-ratelimit-reset": str(reset)}
 
 
 def _lower(headers: Mapping[str, Any] | None) -> dict[str, str]:

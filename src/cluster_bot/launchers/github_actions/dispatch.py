@@ -96,7 +96,7 @@ async def dispatch(
         raise LaunchRefusedError(limit.words, again=True, after_s=limit.after_s) from limit
     except GithubError as error:
         if not error.sent:
-            raise LaunchRefusedError("GitHub can't be reached", again=True) from error
+            raise LaunchRefusedError(error.words, again=True) from error
         raise LaunchUncertainError(str(error)) from error
     if answer is None:
         raise LaunchUncertainError("too late to dispatch without a claim")
