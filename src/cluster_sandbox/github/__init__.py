@@ -8,16 +8,23 @@ async with GitHubServer(repository=folder, runners=[Runner("gpu-1", ("self-hoste
 
 from ..faults import Fault
 from ..record import Request
-from .model import Artifact, Execution, Job, Machine, Run, Runner, Step
+from .access import App, Installation
+from .model import Artifact, Delivery, Execution, Hook, Job, Machine, Run, Runner, Step
 from .policy import Policy
 from .server import GitHubServer
 from .storage import StorageFault
+from .webhooks import DeliveryFault
 
 __all__ = [
+    "App",
     "Artifact",
+    "Delivery",
+    "DeliveryFault",
     "Execution",
     "Fault",
     "GitHubServer",
+    "Hook",
+    "Installation",
     "Job",
     "Machine",
     "Policy",

@@ -1,4 +1,7 @@
-"""GitHub's rate limits: the primary one by the hour, the secondary ones by the minute and by requests at once."""
+"""GitHub's rate limits: the primary one by the hour, the secondary ones by the minute and by requests at once.
+
+A purse is whoever spends: a user with all their tokens, or an installation of an App.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +28,15 @@ class Limits:
         self._policy, self._now = policy, now
         self._uses: dict[str, _Use] = defaultdict(_Use)
 
-    def _use(self, token: str) -> _Use:
-        use = self._uses[token]
+    def _use(self, purse: str) -> _Use:
+        use = self._uses[purse]
         if use.reset <= self._now():
             use.reset, use.used = self._now() + self._policy.primary_window_s, 0
         return use
 
-    def headers(self, token: str) -> dict[str, str]:
+    def headers(self, purse: str) -> dict[str, str]:
         """What every answer carries."""
-        use = self._use(token)
+        use = self._use(purse)
         return {
             "X-RateLimit-Limit": str(self._policy.primary_limit),
             "X-RateLimit-Remaining": str(max(self._policy.primary_limit - use.used, 0)),
@@ -42,16 +45,16 @@ class Limits:
             "X-RateLimit-Resource": "core",
         }
 
-    def primary_spent(self, token: str) -> bool:
-        return self._use(token).used >= self._policy.primary_limit
+    def primary_spent(self, purse: str) -> bool:
+        return self._use(purse).used >= self._policy.primary_limit
 
-    def count(self, token: str) -> None:
+    def count(self, purse: str) -> None:
         """A request that costs: any but a 304."""
-        self._use(token).used += 1
+        self._use(purse).used += 1
 
-    def secondary_spent(self, token: str, method: str) -> bool:
+    def secondary_spent(self, purse: str, method: str) -> bool:
         """Count a request's points; True where it is one too many for this minute, or at once."""
-        use, now = self._use(token), self._now()
+        use, now = self._use(purse), self._now()
         while use.points and use.points[0][0] < now - MINUTE_S:
             use.points.popleft()
         cost = 1 if method in ("GET", "HEAD") else WRITE_POINTS
@@ -60,8 +63,8 @@ class Limits:
         use.points.append((now, cost))
         return use.under_way > self._policy.most_concurrent
 
-    def enter(self, token: str) -> None:
-        self._uses[token].under_way += 1
+    def enter(self, purse: str) -> None:
+        self._uses[purse].under_way += 1
 
-    def leave(self, token: str) -> None:
-        self._uses[token].under_way -= 1
+    def leave(self, purse: str) -> None:
+        self._uses[purse].under_way -= 1

@@ -1,4 +1,5 @@
-"""What this GitHub knows: runs with their job and steps, artifacts, runners, executions. Plain records, no behaviour.
+"""What this GitHub knows: runs with their job and steps, artifacts, runners, executions, hooks and their deliveries.
+Plain records, no behaviour.
 
 Times are unix seconds, None where the moment has not come.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from .workflow import Plan, Workflow
 
@@ -127,3 +128,52 @@ class Execution:
     started: float
     ended: float | None = None
     exit_code: int | None = None
+
+
+EVENTS = ("workflow_run", "workflow_job")
+"""What a hook can hear of here, besides the ping; it may want other events in vain."""
+
+
+@dataclass(eq=False, slots=True)
+class Hook:
+    """A webhook of the repository, or of an App where `app_id` is set. `secret` empty: unsigned."""
+
+    id: int
+    url: str
+    secret: str
+    events: tuple[str, ...]
+    created_at: float
+    updated_at: float
+    content_type: str = "form"
+    insecure_ssl: str = "0"
+    active: bool = True
+    app_id: int | None = None
+    installation_id: int | None = None
+    last: Delivery | None = None
+
+    def wants(self, event: str) -> bool:
+        return self.active and bool(self.url) and (event == "ping" or "*" in self.events or event in self.events)
+
+
+@dataclass(eq=False, slots=True)
+class Delivery:
+    """One attempt to tell one hook of one event; `status_code` 0 while it is under way."""
+
+    id: int
+    guid: str
+    hook: Hook
+    event: str
+    action: str | None
+    payload: dict[str, Any]
+    delivered_at: float
+    redelivery: bool = False
+    duration: float = 0.0
+    status: str = ""
+    status_code: int = 0
+    request_headers: dict[str, str] = field(default_factory=dict)
+    response_headers: dict[str, str] = field(default_factory=dict)
+    response_body: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return 200 <= self.status_code < 300

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -79,6 +80,11 @@ def node_id(kind: str, number: int) -> str:
     return base64.b64encode(f"{len(kind):02d}:{kind}{number}".encode()).decode()
 
 
+def account_id(login: str) -> int:
+    """Always the same for an account; GitHub's are numbers by date, which nobody may rely on either."""
+    return int.from_bytes(hashlib.sha256(login.encode()).digest()[:4], "big") % 200_000_000 + 1_000
+
+
 class Payloads:
     """The shapes for one answer."""
 
@@ -89,8 +95,10 @@ class Payloads:
         self._actor = self.user(world.actor)
 
     def user(self, login: str) -> Json:
+        """An account; the repository's owner is an organization, all others are people or Apps."""
         url = f"{self._base}/users/{login}"
-        number = sum(login.encode()) + 1_000
+        number = account_id(login)
+        kind = "Organization" if login == self._world.owner else "Bot" if login.endswith("[bot]") else "User"
         return {
             "login": login,
             "id": number,
@@ -100,8 +108,27 @@ class Payloads:
             "url": url,
             "html_url": f"{self._site}/{login}",
             **{name: url + rest for name, rest in USER_URLS.items()},
-            "type": "User",
+            "type": kind,
             "site_admin": False,
+        }
+
+    def organization(self) -> Json:
+        """The owner in its other shape."""
+        login = self._world.owner
+        url = f"{self._base}/orgs/{login}"
+        return {
+            "login": login,
+            "id": account_id(login),
+            "node_id": node_id("Organization", account_id(login)),
+            "url": url,
+            "repos_url": f"{url}/repos",
+            "events_url": f"{url}/events",
+            "hooks_url": f"{url}/hooks",
+            "issues_url": f"{url}/issues",
+            "members_url": f"{url}/members{{/member}}",
+            "public_members_url": f"{url}/public_members{{/member}}",
+            "avatar_url": f"{self._site}/avatars/{account_id(login)}",
+            "description": "",
         }
 
     @cached_property
@@ -114,7 +141,7 @@ class Payloads:
             "name": world.name,
             "full_name": world.full_name,
             "owner": self.user(world.owner),
-            "private": True,
+            "private": world.private,
             "html_url": f"{self._site}/{world.full_name}",
             "description": None,
             "fork": False,
@@ -122,7 +149,8 @@ class Payloads:
             **{name: self._repository + rest for name, rest in REPOSITORY_URLS.items()},
         }
 
-    def repository(self, *, write: bool) -> Json:
+    def repository(self, *, permissions: Json | None) -> Json:
+        """The repository at length; `permissions` of who asks, None within webhooks."""
         html, made = f"{self._site}/{self._world.full_name}", stamp(self._world.created_at)
         counts = "forks_count stargazers_count watchers_count size open_issues_count subscribers_count network_count"
         return {
@@ -138,12 +166,12 @@ class Payloads:
             "default_branch": self._world.branch,
             **dict.fromkeys(("has_issues", "has_projects", "has_wiki"), True),
             **dict.fromkeys(("has_pages", "has_discussions", "archived", "disabled"), False),
-            "visibility": "private",
+            "visibility": "private" if self._world.private else "public",
             "pushed_at": made,
             "created_at": made,
             "updated_at": made,
             "license": None,
-            "permissions": {"admin": False, "maintain": False, "push": write, "triage": write, "pull": True},
+            **({} if permissions is None else {"permissions": permissions}),
         }
 
     def workflow(self, workflow: Workflow) -> Json:

@@ -35,3 +35,15 @@ class Policy:
     most_concurrent: int = 100
     """Secondary limit: requests of one token under way at once."""
     secondary_retry_s: int = 60
+
+    installation_token_s: float = 3_600.0
+    """How long the token of an App's installation can be used."""
+    longest_jwt_s: float = 600.0
+    """How far ahead a JSON web token may expire."""
+    clock_ahead_s: float = 0.0
+    """How far GitHub's clock is ahead of the client's, for JSON web tokens; negative: behind."""
+
+    delivery_timeout_s: float = 10.0
+    """How long a receiver of webhooks may take."""
+    delivery_days: int = 3
+    """How long deliveries are kept and can be sent again."""

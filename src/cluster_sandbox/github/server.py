@@ -16,13 +16,15 @@ from aiohttp import web
 
 from ..faults import Fault, Faults
 from ..record import Request
-from .model import Execution, Machine, Run, Runner
+from .access import App, Installation, at_level
+from .model import EVENTS, Execution, Hook, Machine, Run, Runner
 from .page import Pages
 from .policy import Policy
 from .rest.pipeline import PREFIX, PRIMARY, SECONDARY, Pipeline
 from .rest.route import ApiError
 from .service import Service
 from .storage import Storage
+from .webhooks import Webhooks
 from .world import World
 
 MOST_BYTES = 512 * 1024 * 1024
@@ -64,6 +66,7 @@ class GitHubServer:
         Pages(self.world).add_routes(app)
         self.url = await self._listen(app, self._port)
         self.world.api_url = self.api_url
+        await self.webhooks.start()
         other = web.Application()
         other.router.add_route("*", "/{path:.*}", self.storage.handle)
         self.storage.base = await self._listen(other, 0)
@@ -79,6 +82,7 @@ class GitHubServer:
     async def stop(self) -> None:
         """End every job with all its processes, and stop listening."""
         await self.world.stop()
+        await self.webhooks.stop()
         while self._runners:
             await self._runners.pop().cleanup()
 
@@ -109,9 +113,88 @@ class GitHubServer:
         """A token that may read and write."""
         return self.service.token
 
-    def add_token(self, *, write: bool) -> str:
-        """Another token; without `write` its POSTs are refused with 403."""
-        return self.service.add_token(write=write)
+    def add_token(
+        self,
+        *,
+        write: bool = True,
+        permissions: Mapping[str, str] | None = None,
+        login: str | None = None,
+        expires_at: float | None = None,
+    ) -> str:
+        """Another fine-grained token, of a person of its own unless `login` names one whose rate limit it shares.
+
+        Without `write` it may read everything and change nothing; `permissions`, such as `{"actions": "write"}`, are
+        instead of that all it may. `expires_at` in unix seconds.
+        """
+        given = at_level("write" if write else "read") if permissions is None else permissions
+        who = login or f"member-{len(self.service.tokens)}"
+        return self.service.access.add_token(login=who, permissions=given, expires_at=expires_at)[0]
+
+    def add_classic_token(self, *, scopes: Iterable[str] = ("repo", "workflow"), login: str | None = None) -> str:
+        """Another token of the old kind, with scopes instead of permissions."""
+        return self.service.access.add_classic(login=login or f"member-{len(self.service.tokens)}", scopes=scopes)[0]
+
+    def expire_token(self, text: str) -> None:
+        """Let a token be over now; KeyError for an unknown one."""
+        self.service.tokens[text].expires_at = 0.0
+
+    def add_app(
+        self,
+        *,
+        slug: str = "cluster-bot",
+        permissions: Mapping[str, str] | None = None,
+        install: bool = True,
+        webhook: str = "",
+        secret: str = "",
+        events: Iterable[str] = EVENTS,
+    ) -> App:
+        """A GitHub App with a key of its own (`private_key`, PEM), by default with all permissions and installed.
+
+        `webhook`: where it hears of `events`; only while it is installed.
+        """
+        access = self.service.access
+        app = access.add_app(slug, at_level("write") if permissions is None else permissions, install=install)
+        installed = next((one.id for one in access.installations.values() if one.app is app), None)
+        self.webhooks.add(
+            webhook,
+            secret=secret,
+            events=events,
+            content_type="json",
+            active=install,
+            app_id=app.id,
+            installation_id=installed,
+        )
+        return app
+
+    def install_app(self, app: App) -> Installation:
+        """Put an App on the repository's owner, with all it asks for now."""
+        made = self.service.access.install(app)
+        if (hook := self.webhooks.of_app(app.id)) is not None:
+            hook.active, hook.installation_id = True, made.id
+        return made
+
+    def uninstall_app(self, app: App) -> None:
+        """Take it away again, its tokens with it."""
+        for one in [one for one in self.service.access.installations.values() if one.app is app]:
+            self.service.access.uninstall(one)
+        if (hook := self.webhooks.of_app(app.id)) is not None:
+            hook.active, hook.installation_id = False, None
+
+    def installation_token(self, app: App) -> str:
+        """A token of where the App is installed; StopIteration where it is not."""
+        access = self.service.access
+        return access.grant(next(one for one in access.installations.values() if one.app is app), None)[0]
+
+    def add_hook(
+        self, url: str, *, secret: str = "", events: Iterable[str] = EVENTS, content_type: str = "json"
+    ) -> Hook:
+        """A webhook of the repository, made as an admin would on its page; it is sent a ping."""
+        return self.webhooks.add(url, secret=secret, events=events, content_type=content_type)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Hooks, their deliveries, and the troubles ordered for them."""
+        return self.service.webhooks
 
     # --- what happened ------------------------------------------------------------------------------
 

@@ -1,23 +1,15 @@
-"""What the REST side works with: the world, the faults, the record, tokens, the rate limit, the other host's links."""
+"""What the REST side works with: the world, the faults, the record, tokens, hooks, the rate limit, the other host's
+links."""
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
-
 from ..faults import Faults
 from ..record import Record
+from .access import Access, Token, at_level
 from .limits import Limits
 from .storage import Storage
+from .webhooks import Webhooks
 from .world import World
-
-
-@dataclass(slots=True)
-class Token:
-    """One token of the API. `write`: may dispatch and cancel."""
-
-    login: str
-    write: bool = True
 
 
 class Service:
@@ -28,10 +20,11 @@ class Service:
         self.faults = Faults(lambda: self.templates)
         self.limits = Limits(world.policy, world.now)
         self.storage = Storage(world)
-        self.token = "github_pat_" + secrets.token_hex(20)
-        self.tokens = {self.token: Token("cluster-bot")}
+        self.access = Access(world.policy, world.owner, world.now, world.new_id)
+        self.webhooks = Webhooks(world)
+        self.token, _ = self.access.add_token(login="cluster-bot", permissions=at_level("write"))
 
-    def add_token(self, *, write: bool) -> str:
-        token = "github_pat_" + secrets.token_hex(20)
-        self.tokens[token] = Token("cluster-bot", write)
-        return token
+    @property
+    def tokens(self) -> dict[str, Token]:
+        """What opens the API, by the text of the token."""
+        return self.access.tokens

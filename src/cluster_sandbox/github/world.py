@@ -49,13 +49,17 @@ class World:
         self.root, self.owner, self.name, self.policy = root, owner, name, policy
         self.environment = environment
         self.full_name = f"{owner}/{name}"
-        self.actor = owner
+        self.actor = "cluster-bot"
+        """Who dispatched; one person for all."""
         self.branch = "main"
+        self.private = True
         self.pulse = Pulse()
         self.api_url = ""
         self.runs: dict[int, Run] = {}
         self.artifacts: dict[int, Artifact] = {}
         self.executions: list[Execution] = []
+        self.listeners: list[Callable[[str, str, Run], None]] = []
+        """Told of an event, its action and the run."""
         self.machines: list[Machine] = []
         self.held = False
         self.listing_held = False
@@ -73,6 +77,10 @@ class World:
     def now(self) -> float:
         """Wall-clock time that never steps back, unix seconds."""
         return self._start + time.monotonic()
+
+    def new_id(self) -> int:
+        """An id that nothing here has had."""
+        return next(self._ids)
 
     # --- the repository -----------------------------------------------------------------------------
 
@@ -130,9 +138,12 @@ class World:
             run.title = title(workflow, contexts)
             run.plan = plan(workflow, self.root, contexts)
         except StartupError as error:
+            self._tell("workflow_run", "requested", run)
             self._finish(run, "startup_failure", str(error))
             return run
         run.job = Job(next(self._ids), run.plan.job_name, run.plan.labels, now)
+        self._tell("workflow_run", "requested", run)
+        self._tell("workflow_job", "queued", run)
         self.schedule()
         return run
 
@@ -178,15 +189,20 @@ class World:
         run.updated_at = self.now()
         self.pulse.ring()
 
+    def _tell(self, event: str, action: str, run: Run) -> None:
+        for listener in self.listeners:
+            listener(event, action, run)
+
     def _finish(self, run: Run, conclusion: str, failure: str | None = None) -> None:
-        now = self.now()
-        run.status, run.conclusion, run.failure = "completed", conclusion, failure or run.failure
-        job = run.job
+        now, job = self.now(), run.job
         if job is not None and job.status != "completed":
             job.status, job.completed_at = "completed", now
             job.started_at = job.started_at or now
             job.conclusion = "failure" if conclusion == "startup_failure" else conclusion
+            self._tell("workflow_job", "completed", run)
+        run.status, run.conclusion, run.failure = "completed", conclusion, failure or run.failure
         self.changed(run)
+        self._tell("workflow_run", "completed", run)
 
     def conclude(self, run: Run, conclusion: str) -> None:
         """End a queued run by order, such as `action_required` or `stale`."""
@@ -226,6 +242,8 @@ class World:
         run.status = job.status = "in_progress"
         run.started_at = job.started_at = now
         self.changed(run)
+        self._tell("workflow_run", "in_progress", run)
+        self._tell("workflow_job", "in_progress", run)
         self._start_task(self._execute(run, job, machine), f"github-run-{run.id}")
 
     def _start_task(self, work: Any, name: str) -> None:

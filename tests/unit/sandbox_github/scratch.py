@@ -103,13 +103,24 @@ class Client:
 
     async def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], Any]:
         """Status, headers and decoded body of a request below the repository."""
+        return await self.ask("GET", path, headers=headers)
 
-        def ask() -> tuple[int, dict[str, str], Any]:
+    async def post(self, path: str, body: Any = None) -> tuple[int, dict[str, str], Any]:
+        """The same of a POST."""
+        return await self.ask("POST", path, body)
+
+    async def ask(
+        self, method: str, path: str, given: Any = None, *, headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], Any]:
+        """The same of any method."""
+
+        def send() -> tuple[int, dict[str, str], Any]:
             url = f"/repos/{self.server.full_name}{path}"
-            status, answered, body = self.github.requester.requestJson("GET", url, headers=dict(headers))
+            requester = self.github.requester
+            status, answered, body = requester.requestJson(method, url, headers=headers, input=given)
             return status, answered, json.loads(body) if body.startswith(("{", "[")) else body
 
-        return await asyncio.to_thread(ask)
+        return await asyncio.to_thread(send)
 
 
 @asynccontextmanager

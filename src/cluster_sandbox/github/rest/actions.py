@@ -13,7 +13,7 @@ from ..payloads import Payloads, stamp
 from ..workflow import Workflow, WorkflowError
 from .route import Answer, ApiError, Call, Routes, not_found
 
-routes = Routes()
+routes = Routes("actions")
 REPO = "/repos/{owner}/{repo}"
 MOST_FILTERED = 1_000
 CREATED = re.compile(r"(>=|<=|>|<)?(\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)?)?)")

@@ -16,8 +16,9 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from ...faults import Fault
+from ..access import SCOPES, AccessError, Token, is_jwt
 from ..service import Service
-from . import actions, repository
+from . import actions, apps, hooks, repository
 from .route import Answer, ApiError, Call, Route, not_found
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ HIDDEN = "***"
 SECRET_INPUTS = ("payload", "token")
 """Inputs of a dispatch that the record does not keep."""
 VERSIONS = ("2022-11-28", "2026-03-10")
-RESOURCE = "Resource not accessible by personal access token"
 
 
 class DroppedError(Exception):
@@ -36,9 +36,9 @@ class DroppedError(Exception):
 class Pipeline:
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._routes = sorted(
-            (*actions.routes.all, *repository.routes.all), key=lambda route: route.template.count("{")
-        )
+        found = [route for module in (actions, apps, hooks, repository) for route in module.routes.all]
+        # The plainest first: `/branches/main` before `/branches/{branch}`.
+        self._routes = sorted(found, key=lambda route: route.template.count("{"))
         service.templates = [route.template for route in self._routes]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -60,8 +60,10 @@ class Pipeline:
             f"{request.scheme}://{request.host}{PREFIX}",
             token=token,
         )
+        call.caller = self._service.access.find(token)
         limits = self._service.limits
-        limits.enter(token)
+        purse = call.caller.purse if call.caller else ""
+        limits.enter(purse)
         try:
             answer = await self._answer(request, call, route)
         except ApiError as error:
@@ -78,7 +80,7 @@ class Pipeline:
             entry.error = f"sandbox failure: {error!r}"
             answer = Answer(500, {"message": f"The sandbox itself failed: {error!r}"})
         finally:
-            limits.leave(token)
+            limits.leave(purse)
         return self._respond(request, call, route, answer)
 
     def _find(self, method: str, path: str) -> tuple[Route | None, dict[str, str]]:
@@ -101,8 +103,10 @@ class Pipeline:
             raise not_found()
         if call.params.get("repo") not in (None, self._service.world.name):
             raise not_found()
-        if route.access == "user":
-            self._limit(call)
+        if call.params.get("org") not in (None, self._service.world.owner):
+            raise not_found()
+        if route.access == "user" and call.caller is not None:
+            self._limit(call, call.caller)
         fault = self._service.faults.take("before", call.request)
         if fault is not None and (replaced := await self._strike(fault, call)) is not None:
             return replaced
@@ -116,16 +120,35 @@ class Pipeline:
     def _authorize(self, call: Call, route: Route | None) -> None:
         if route is not None and route.access == "job":
             return
-        if call.token not in self._service.tokens:
+        if route is not None and route.access == "app":
+            try:
+                call.app = self._service.access.app_of(call.token)
+            except AccessError as error:
+                raise ApiError(401, str(error)) from None
+            return
+        caller = call.caller
+        if caller is None:
+            if is_jwt(call.token):
+                raise ApiError(403, "Resource not accessible by integration")
             raise ApiError(401, "Bad credentials" if call.token else "Requires authentication")
-        if call.request.method != "GET" and not self._service.tokens[call.token].write:
-            raise ApiError(403, RESOURCE)
+        if route is None:
+            return
+        if caller.scopes is None:
+            call.headers["X-Accepted-GitHub-Permissions"] = f"{route.permission}={route.level}"
+        else:
+            call.headers["X-OAuth-Scopes"] = ", ".join(caller.scopes)
+            call.headers["X-Accepted-OAuth-Scopes"] = ", ".join(
+                scope for scope, opened in SCOPES.items() if route.permission in opened
+            )
+        if not caller.may(route.permission, route.level):
+            # A private repository is not even there for a classic token without the scope.
+            raise not_found() if caller.scopes is not None else ApiError(403, caller.refusal)
 
-    def _limit(self, call: Call) -> None:
+    def _limit(self, call: Call, caller: Token) -> None:
         limits = self._service.limits
-        if limits.primary_spent(call.token):
-            raise ApiError(403, PRIMARY, limits.headers(call.token))
-        if limits.secondary_spent(call.token, call.request.method):
+        if limits.primary_spent(caller.purse):
+            raise ApiError(403, PRIMARY, limits.headers(caller.purse))
+        if limits.secondary_spent(caller.purse, call.request.method):
             retry = str(self._service.world.policy.secondary_retry_s)
             raise ApiError(403, SECONDARY, {"Retry-After": retry})
 
@@ -162,11 +185,10 @@ class Pipeline:
             }
             if etag in request.headers.get("If-None-Match", ""):
                 status, data = 304, b""
-        known = call.token in self._service.tokens
-        if known and route is not None and route.access == "user" and status != 304:
-            limits.count(call.token)
-        if known:
-            headers |= limits.headers(call.token)
+        if call.caller is not None:
+            if route is not None and route.access == "user" and status != 304:
+                limits.count(call.caller.purse)
+            headers |= limits.headers(call.caller.purse)
         headers |= call.headers
         if status not in (204, 304):
             headers["Content-Type"] = kind

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..access import Token
 from ..model import Artifact
 from ..payloads import stamp
 from .actions import REPO, find_run, shapes
 from .route import Answer, ApiError, Call, Routes, not_found
 
-routes = Routes()
+routes = Routes("actions")
 
 
-@routes("GET", REPO)
+@routes("GET", REPO, permission="metadata")
 def repository(call: Call) -> Any:
-    return shapes(call).repository(write=call.service.tokens[call.token].write)
+    return shapes(call).repository(permissions=_permissions(call.caller))
 
 
-@routes("GET", "/user")
+def _permissions(caller: Token | None) -> dict[str, bool]:
+    """What GitHub says of the person behind a token; of an App it says what its permissions amount to."""
+    assert caller is not None
+    admin, push = caller.may("administration", "write"), caller.may("contents", "write")
+    return {"admin": admin, "maintain": admin, "push": push or admin, "triage": push or admin, "pull": True}
+
+
+@routes("GET", "/user", permission="metadata")
 def user(call: Call) -> Any:
-    made = stamp(call.service.world.created_at)
+    caller, made = call.caller, stamp(call.service.world.created_at)
+    assert caller is not None
+    if caller.installation is not None:
+        raise ApiError(403, caller.refusal)
     return {
-        **shapes(call).user(call.service.tokens[call.token].login),
+        **shapes(call).user(caller.login),
         **dict.fromkeys(("name", "company", "location", "email", "hireable", "bio")),
         "blog": "",
         **dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0),
@@ -30,16 +41,19 @@ def user(call: Call) -> Any:
     }
 
 
-@routes("GET", "/rate_limit", access="free")
+@routes("GET", "/rate_limit", access="free", permission="metadata")
 def rate_limit(call: Call) -> Any:
-    headers = call.service.limits.headers(call.token)
+    assert call.caller is not None
+    headers = call.service.limits.headers(call.caller.purse)
     core = {name: int(headers[f"X-RateLimit-{name.title()}"]) for name in ("limit", "remaining", "reset", "used")}
     search = {**core, "limit": 30, "remaining": 30, "used": 0}
     return {"resources": {"core": core, "search": search}, "rate": core}
 
 
-@routes("GET", f"{REPO}/actions/runners")
+@routes("GET", "/orgs/{org}/actions/runners", permission="organization_self_hosted_runners")
+@routes("GET", f"{REPO}/actions/runners", permission="administration")
 def runners(call: Call) -> Any:
+    """The same machines, as runners of the repository and of its organization."""
     name = call.query.get("name")
     found = [one for one in call.service.world.machines if name in (None, one.name)]
     return {"total_count": len(found), "runners": [shapes(call).runner(one) for one in call.page(found)]}
