@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cluster_bot.errors import UserError
 from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
@@ -21,6 +22,7 @@ from cluster_bot.launchers.github_actions.artifacts import MOST_FILE_BYTES, Spoo
 from cluster_bot.launchers.github_actions.dispatch import Accepted, Reporting, dispatch, inputs_of
 from cluster_bot.launchers.github_actions.gpus import GpuSettings, offered_by
 from cluster_bot.launchers.github_actions.watch import Timing, Watch
+from cluster_bot.launchers.github_actions.webhook import Redelivery
 from cluster_bot.launchers.spool_folder import SpoolFolder, SpoolReader, attempts_below
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import GpuOffer, LaunchRefusedError, LaunchUncertainError, Unknowable
@@ -39,7 +41,8 @@ class GithubActions:
     """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Discerning` and `Recognising` for one repository.
 
     `ref` is the branch whose workflow files run; `gpus` what members may ask for, empty: what the repository's runners
-    offer; `root` a folder for spools on their way to the store; `container` an image for all jobs, "" for none.
+    offer; `root` a folder for spools on their way to the store; `container` an image for all jobs, "" for none;
+    `webhook` the address of this bot's webhook, where GitHub may be asked to send again what it could not deliver.
     """
 
     name = "github"
@@ -54,6 +57,7 @@ class GithubActions:
         reporting: Reporting | None = None,
         container: str = "",
         timing: Timing | None = None,
+        webhook: str | None = None,
     ) -> None:
         timing = timing or Timing()
         self._timing = timing if reporting is None else timing.with_reports()
@@ -65,7 +69,8 @@ class GithubActions:
         self._gpus_at = -self._timing.runners_s
         self._reporting = reporting
         self._container = container
-        self._watch = Watch(api, self._timing)
+        self._watch = Watch(api, self._timing, None if webhook is None else Redelivery(api, webhook))
+        self._ring: Callable[[str], None] = _nobody
         self._archives = SpoolArchives(api, root, pause_s=self._timing.artifacts_s)
         self._readers: dict[str, SpoolReader] = {}
         self._fetched: dict[str, int] = {}
@@ -218,7 +223,14 @@ class GithubActions:
     # --- the spool ----------------------------------------------------------------------------------------------
 
     def on_news(self, ring: Callable[[str], None]) -> None:
-        """Spools come whole, when a look has seen the end, which wakes the follower anyway."""
+        """Spools come whole, at a run's end: rung for what the webhook tells, as a look wakes the follower anyway."""
+        self._ring = ring
+
+    def hear(self, event: str, payload: Mapping[str, Any]) -> None:
+        """What GitHub's webhook tells: a hint, from the loop. A payload of another form raises."""
+        run_id = self._watch.hear(event, payload)
+        if run_id is not None:
+            self._ring(run_id)
 
     async def fetch(self, run: Run, after: int) -> Sequence[Event]:
         """Nothing before the end; then, where the outcome did not come another way, the artifact's events."""
@@ -278,6 +290,10 @@ class GithubActions:
     async def left(self) -> Collection[tuple[str, int]]:
         """Run and attempt of every spool that was fetched and not discarded."""
         return await asyncio.to_thread(lambda: attempts_below(self._root) if self._root.is_dir() else [])
+
+
+def _nobody(run_id: str) -> None:
+    """Rung until the follower listens."""
 
 
 def _title(run: Run) -> str:

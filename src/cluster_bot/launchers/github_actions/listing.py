@@ -7,12 +7,13 @@ them, and at last by its id, two a look.
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster_bot.launchers.github_actions.api import Answer, GithubApi, GithubError
 
+_RANK = {"in_progress": 1, "completed": 2}
 PAGE = 100
 MOST_PAGES = 10
 SINGLES_A_LOOK = 2
@@ -20,7 +21,7 @@ SINGLES_A_LOOK = 2
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A workflow run as last seen; `created_at` as GitHub writes it, `workflow` its file's name."""
+    """A workflow run as last seen; times as GitHub writes them, `workflow` its file's name."""
 
     id: int
     title: str
@@ -29,6 +30,7 @@ class Seen:
     url: str
     created_at: str
     workflow: str
+    updated_at: str = field(default="", compare=False)
 
     @property
     def over(self) -> bool:
@@ -40,6 +42,17 @@ class Seen:
         """Whether it has no runner yet."""
         return not self.over and self.status != "in_progress"
 
+    def follows(self, known: "Seen | None") -> bool:
+        """Whether this may take the place of what is known: what is over stays over, and what is older is no news.
+
+        Lists and deliveries overtake each other; GitHub's times are whole seconds.
+        """
+        if known is None:
+            return True
+        if self.updated_at != known.updated_at and self.updated_at and known.updated_at:
+            return self.updated_at > known.updated_at and not (known.over and not self.over)
+        return _RANK.get(self.status, 0) >= _RANK.get(known.status, 0)
+
 
 @dataclass(slots=True)
 class _Page:
@@ -48,10 +61,20 @@ class _Page:
 
 
 class Listing:
-    """What is known of workflow runs. `look` asks GitHub; the rest reads what it said."""
+    """What is known of workflow runs. `look` asks GitHub; the rest reads what it said.
 
-    def __init__(self, api: GithubApi) -> None:
+    `found` is told of each run that a look, and not `hear`, saw in a new state.
+    """
+
+    def __init__(
+        self,
+        api: GithubApi,
+        found: Callable[[Seen], None] = lambda seen: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._api = api
+        self._found = found
+        self._clock = clock
         self._pages: dict[int, _Page] = {}
         self._seen: dict[int, Seen] = {}
         self._missing_since: dict[int, float] = {}
@@ -69,7 +92,7 @@ class Listing:
     def missing_for(self, run_id: int) -> float:
         """For how many seconds GitHub has been saying that it has no such run; 0 where it has not."""
         since = self._missing_since.get(run_id)
-        return 0.0 if since is None else time.monotonic() - since
+        return 0.0 if since is None else self._clock() - since
 
     def titled(self, title: str) -> list[Seen]:
         """The runs of that title, oldest first."""
@@ -88,17 +111,17 @@ class Listing:
         async with self._lock:
             if not_before and self.looked_at >= not_before:
                 return
-            began = time.monotonic()
+            began = self._clock()
             missing = {one for one in wanted if not self._is_over(one)}
-            kept = {one: self._seen[one] for one in wanted if one in self._seen}
-            listed: dict[int, Seen] = {}
+            listed: set[int] = set()
             for number in range(1, MOST_PAGES + 1):
                 page = await self._page(number)
-                listed |= {one: self._seen[one] for one in page}
-                missing -= listed.keys()
+                listed.update(page)
+                missing -= listed
                 if len(page) < PAGE or not any(one < min(page) for one in missing):
                     break
-            self._seen = kept | listed
+            # As it is now: what was heard during the look stays.
+            self._seen = {number: one for number, one in self._seen.items() if number in listed or number in wanted}
             for one in sorted(missing, key=lambda one: self._asked_singly.get(one, 0.0))[:SINGLES_A_LOOK]:
                 await self._single(one)
             self._asked_singly = {one: at for one, at in self._asked_singly.items() if one in wanted}
@@ -126,20 +149,34 @@ class Listing:
         return ids
 
     async def _single(self, run_id: int) -> None:
-        self._asked_singly[run_id] = time.monotonic()
+        self._asked_singly[run_id] = self._clock()
         answer = await self._api.get(f"/actions/runs/{run_id}", etag=self._singles.get(run_id))
         if answer.status == 404:
-            self._missing_since.setdefault(run_id, time.monotonic())
+            self._missing_since.setdefault(run_id, self._clock())
         elif answer.status == 200 and isinstance(answer.body, dict):
             self._singles[run_id] = answer.headers.get("etag", "")
-            self._take([_seen(answer.body)])
+            self._take([seen_in(answer.body)])
+
+    def hear(self, one: Seen) -> bool:
+        """Take what GitHub told by itself; whether it is news."""
+        known = self._seen.get(one.id)
+        if not one.follows(known):
+            return False
+        self._seen[one.id] = one
+        self._missing_since.pop(one.id, None)
+        return one != known
 
     def _take(self, runs: Iterable[Seen]) -> None:
         for one in runs:
-            if self._seen.get(one.id) != one:
-                self.changed_at = time.monotonic()
-            self._seen[one.id] = one
+            known = self._seen.get(one.id)
             self._missing_since.pop(one.id, None)
+            if not one.follows(known):
+                continue
+            self._seen[one.id] = one
+            if known != one:
+                self.changed_at = self._clock()
+            if known is None or known.status != one.status:
+                self._found(one)
 
     def _is_over(self, run_id: int) -> bool:
         seen = self._seen.get(run_id)
@@ -149,10 +186,11 @@ class Listing:
 def _runs(answer: Answer) -> list[Seen]:
     if answer.status != 200 or not isinstance(answer.body, dict):
         raise GithubError(f"GitHub answered {answer.status} to the list of runs ({answer.message[:200]})", sent=True)
-    return [_seen(one) for one in answer.body.get("workflow_runs", ())]
+    return [seen_in(one) for one in answer.body.get("workflow_runs", ())]
 
 
-def _seen(run: dict[str, Any]) -> Seen:
+def seen_in(run: Mapping[str, Any]) -> Seen:
+    """A workflow run as GitHub's API and its webhook write it."""
     return Seen(
         id=int(run["id"]),
         title=str(run.get("display_title") or ""),
@@ -161,5 +199,6 @@ def _seen(run: dict[str, Any]) -> Seen:
         url=str(run.get("html_url") or ""),
         created_at=str(run.get("created_at") or ""),
         # GitHub adds the ref behind an @ in some answers.
+        updated_at=str(run.get("updated_at") or ""),
         workflow=str(run.get("path") or "").partition("@")[0].rpartition("/")[2],
     )

@@ -48,7 +48,7 @@ def tokens_of(text: str) -> list[Token]:
 
 def app_of(app_id: str, key: str, installation: int | None) -> App:
     """An App by its key or the path of its key's file. Raises StartupError with one sentence where it can't be."""
-    pem = key.strip().replace("\\n", "\n")
+    pem = key.replace("\\n", "\n").strip()
     if not pem.startswith("-----BEGIN"):
         try:
             pem = Path(key.strip()).expanduser().read_text(encoding="ascii").strip()

@@ -1,17 +1,19 @@
 """Watching workflow runs: when GitHub is asked, and what is said of each run meanwhile.
 
 Called by `launcher`, whose `poll` is one look at most: the pace is quick while things change and slows down while they
-don't. A job that has shown no line yet is asked for its step, one job a look.
+don't, while the webhook can be relied on, and while the hour's budget goes too fast. A job that has shown no line yet
+is asked for its step, one job a look.
 """
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
 from cluster_bot.launchers.github_actions.conclusions import observation
-from cluster_bot.launchers.github_actions.listing import Listing, Seen
+from cluster_bot.launchers.github_actions.listing import Listing, Seen, seen_in
+from cluster_bot.launchers.github_actions.webhook import RUN_ENDS_WITHIN_S, Redelivery, Reliance, run_named
 from cluster_bot.log import get_logger
 from cluster_bot.runs.run import Observation, Sighting
 
@@ -29,11 +31,14 @@ class Timing:
     how long an accepted dispatch may take to be listed; `steps_after_s` when, for want of lines, people are told the
     step; `artifact_again_s` how soon an artifact that was not there is asked for again; `artifacts_s` how soon one
     listing of artifacts may follow another, so that it serves all that ended meanwhile; `artifact_patience_s` for how
-    long one that can't be fetched is asked for before the run is told as lost.
+    long one that can't be fetched is asked for before the run is told as lost. While the webhook can be relied on, a
+    look follows the last by `told_fast_s` to `told_slow_s`.
     """
 
     fast_s: float = 2.0
     slow_s: float = 10.0
+    told_fast_s: float = 15.0
+    told_slow_s: float = 30.0
     listed_s: float = 60.0
     steps_after_s: float = 15.0
     cancel_again_s: float = 30.0
@@ -57,12 +62,26 @@ class _Step:
 
 
 class Watch:
-    """Looks at GitHub for one launcher. `heard` are the titles of runs whose runner has spoken: they need no step."""
+    """Looks at GitHub for one launcher. `heard` are the titles of runs whose runner has spoken: they need no step.
 
-    def __init__(self, api: GithubApi, timing: Timing) -> None:
+    `redelivery` None: there is no webhook, or nobody may ask GitHub about it.
+    """
+
+    def __init__(
+        self,
+        api: GithubApi,
+        timing: Timing,
+        redelivery: Redelivery | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._api = api
         self._timing = timing
-        self.listing = Listing(api)
+        self._clock = clock
+        self._redelivery = redelivery
+        self._ask_again = redelivery is not None
+        self._reliance = Reliance(clock)
+        self._ending: dict[int, float] = {}
+        self.listing = Listing(api, self._found, clock)
         self.heard: set[str] = set()
         self._trouble: Observation | None = None
         self._links: dict[int, str] = {}
@@ -72,8 +91,12 @@ class Watch:
 
     async def look(self, wanted: Collection[int]) -> None:
         """Ask GitHub about the workflow runs `wanted`, unless it is too early; trouble is remembered, not raised."""
-        if time.monotonic() < self._next_look:
+        if self._reliance.missed():
+            self._ask_again = self._redelivery is not None
+            self._next_look = self._clock()
+        if self._clock() < self._due():
             return
+        self._ending = {one: at for one, at in self._ending.items() if at > self._clock()}
         self._steps = {one: step for one, step in self._steps.items() if one in wanted}
         before = self.listing.changed_at
         try:
@@ -84,14 +107,73 @@ class Watch:
             log.warning("could not look: %s", error, extra={"action": "look_failed", "launcher": "github"})
             words = error.words if isinstance(error, GithubLimitError) else ""
             self._trouble = Observation(Sighting.UNKNOWN, words)
+        if self._ask_again and self._redelivery is not None and self._trouble is None:
+            self._ask_again = False
+            await self._redelivery.ask()
         changed = self.listing.changed_at > before
-        self._pause_s = self._timing.fast_s if changed else min(self._pause_s * 1.5, self._timing.slow_s)
-        self._next_look = time.monotonic() + self._pause_s
+        fast_s, slow_s = self._pace()
+        self._pause_s = fast_s if changed else min(max(self._pause_s, fast_s) * 1.5, slow_s)
+        self._next_look = self._clock() + self._api.purse.stretch(self._pause_s)
+
+    def _pace(self) -> tuple[float, float]:
+        """The shortest and the longest pause between two looks."""
+        timing = self._timing
+        if not self._reliance.on:
+            return timing.fast_s, timing.slow_s
+        return max(timing.fast_s, timing.told_fast_s), max(timing.slow_s, timing.told_slow_s)
+
+    def _due(self) -> float:
+        """When the next look is due: sooner where a job's end was told and its run's end is not."""
+        for number in [one for one in self._ending if (seen := self.listing.get(one)) is None or seen.over]:
+            del self._ending[number]
+        return min(self._next_look, *self._ending.values()) if self._ending else self._next_look
 
     def hurry(self) -> None:
         """Something was done whose effect should be seen soon."""
-        self._pause_s = self._timing.fast_s
-        self._next_look = min(self._next_look, time.monotonic() + self._timing.fast_s)
+        self._pause_s = self._pace()[0]
+        self._next_look = min(self._next_look, self._clock() + self._api.purse.stretch(self._pause_s))
+
+    # --- the webhook --------------------------------------------------------------------------------------------
+
+    def hear(self, event: str, payload: Mapping[str, Any]) -> str | None:
+        """Take a delivery; the id of the run it has news of, None where it has none.
+
+        One of another form than GitHub's raises KeyError, TypeError or ValueError.
+        """
+        if event == "workflow_run":
+            return self._hear_run(seen_in(payload["workflow_run"]))
+        if event == "workflow_job":
+            return self._hear_job(payload["workflow_job"])
+        self._reliance.delivered()
+        return None
+
+    def _hear_run(self, told: Seen) -> str | None:
+        self._reliance.delivered(told.id, told.status)
+        run_id = run_named(told.title)
+        return run_id if run_id is not None and self.listing.hear(told) else None
+
+    def _hear_job(self, job: Mapping[str, Any]) -> str | None:
+        number = int(job["run_id"])
+        seen = self.listing.get(number)
+        run_id = None if seen is None or seen.over else run_named(seen.title)
+        if seen is None or run_id is None:
+            return None
+        if job.get("status") == "completed":
+            # Its run ends with it, as our workflows have one job; where that is not told, a look finds it.
+            self._ending.setdefault(number, self._clock() + RUN_ENDS_WITHIN_S)
+            return None
+        if job.get("status") != "in_progress":
+            return None
+        words = step_words([job])
+        if words:
+            self._steps[number] = _Step(self._clock(), words=words)
+        return run_id if self.listing.hear(replace(seen, status="in_progress")) or words else None
+
+    def _found(self, seen: Seen) -> None:
+        if run_named(seen.title) is not None:
+            self._reliance.found(seen.id, seen.status)
+
+    # --- what is said -------------------------------------------------------------------------------------------
 
     def link(self, number: int, url: str) -> None:
         """Where people find a workflow run that no look has seen yet."""
@@ -121,7 +203,7 @@ class Watch:
 
     async def _ask_for_a_step(self, wanted: Collection[int]) -> None:
         """The current step of one silent job: the one that has waited longest for it."""
-        now = time.monotonic()
+        now = self._clock()
         silent = []
         for number in wanted:
             seen = self.listing.get(number)

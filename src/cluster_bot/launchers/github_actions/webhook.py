@@ -2,8 +2,8 @@
 
 Called by `watch`. Every delivery is a hint: it moves what is known of a run forward, never back, and rings whoever
 waits. While deliveries come, looks at GitHub may be rare. A look that finds what no delivery told within some seconds
-has found a miss: then looks are as frequent as without a webhook, for a while at least. What was missed is asked for again,
-where the token may.
+has found a miss: then looks are as frequent as without a webhook, for a while at least. What was missed is asked for
+again, where the token may.
 """
 
 import re
