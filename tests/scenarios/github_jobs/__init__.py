@@ -1,0 +1,1 @@
+"""`/run github` through the whole product."""

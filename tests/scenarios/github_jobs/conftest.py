@@ -1,0 +1,54 @@
+"""The two halls of this folder, opened with its first test, at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest_asyncio
+
+from cluster_sandbox.faults import Fault
+
+from .hall import DISPATCH, Hall, Place, open_hall
+from .programs import HOLDING, SHORT
+
+
+@dataclass(frozen=True, slots=True)
+class Halls:
+    """`live`: runners report by themselves; `late`: the bot has no public address."""
+
+    live: Hall
+    late: Hall
+    live_error_before: tuple[Place, Fault]
+    late_error_before: tuple[Place, Fault]
+    """Runs whose dispatch had no effect, begun first of all, since a bot takes up to a minute to give them up."""
+    silent: Place
+    """A run in the late hall that waits with its program from the beginning."""
+
+    async def both(self, play: Callable[[Hall], Awaitable[None]]) -> None:
+        """Play it in both, at the same time."""
+        async with asyncio.TaskGroup() as group:
+            for hall in (self.live, self.late):
+                group.create_task(_named(play, hall), name="live" if hall.live else "late")
+
+
+async def _named(play: Callable[[Hall], Awaitable[None]], hall: Hall) -> None:
+    await play(hall)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def halls() -> AsyncIterator[Halls]:
+    async with AsyncExitStack() as stack:
+        opened = [stack.enter_async_context(open_hall(live=live)) for live in (True, False)]
+        live, late = await asyncio.gather(*opened)
+        errors = await _error_before(live), await _error_before(late)
+        yield Halls(live, late, *errors, await late.hold(HOLDING))
+
+
+async def _error_before(hall: Hall) -> tuple[Place, Fault]:
+    fault = hall.fault(method="POST", route=DISPATCH, when="before", status=502)
+    place = await hall.open(SHORT)
+    await hall.struck(fault)
+    return place, fault
