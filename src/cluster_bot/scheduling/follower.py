@@ -31,6 +31,7 @@ from cluster_bot.runs.ports import (
     Hints,
     Launcher,
     LaunchRefusedError,
+    LaunchUncertainError,
     Recognising,
     SpoolKeeper,
     SpoolSource,
@@ -275,8 +276,12 @@ class Follower:
         except LaunchRefusedError as refusal:
             log.warning("launch refused: %s", refusal, extra={"action": "launch_refused", "run": run.id})
             return await self._move(run, LaunchRefused(refusal.detail, refusal.again, refusal.after_s))
-        except Exception:
+        except LaunchUncertainError as uncertain:
             # Nobody knows whether it took effect; the next step asks `find`, and nothing is repeated before.
+            log.warning("launch uncertain: %s", uncertain, extra={"action": "launch_uncertain", "run": run.id})
+            return run
+        except Exception:
+            # As uncertain, and not what a launcher promised to raise.
             log.exception("launch uncertain", extra={"action": "launch_uncertain", "run": run.id})
             return run
         return await self._accept(run, handle)
