@@ -13,7 +13,7 @@ _PARTS = (".github/workflows", "workflows", "src/cluster_runner")
 _PACKAGES = "          packages: ${{ inputs.packages }}\n"
 
 
-def workflow_folder(target: Path) -> Path:
+def workflow_folder(target: Path, *, same_user: str = "if_needed") -> Path:
     """Make `target` such a folder, whose programs may write outside of their own: tests want to hear from them."""
     for part in _PARTS:
         shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -21,7 +21,8 @@ def workflow_folder(target: Path) -> Path:
         text = workflow.read_text("utf-8")
         assert _PACKAGES in text
         # A setting of the machine, as README.md says: programs in a sandbox could not write to where the test looks.
-        workflow.write_text(text.replace(_PACKAGES, f"{_PACKAGES}          sandbox: none\n"), "utf-8")
+        given = f"{_PACKAGES}          sandbox: none\n          same-user: {same_user}\n"
+        workflow.write_text(text.replace(_PACKAGES, given), "utf-8")
     return target
 
 

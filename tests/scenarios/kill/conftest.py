@@ -6,9 +6,11 @@ xdist each process plays what it is given.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -27,8 +29,9 @@ class Play:
     """What happens on a stage until everything is over."""
 
     name: str
-    act: Callable[[Stage], Awaitable[None]]
+    act: Callable[[Any], Awaitable[None]]
     policy: Policy = POLICY
+    opened: Callable[[Zygote, Path, Policy], AbstractAsyncContextManager[Stage]] = open_stage
 
     def __str__(self) -> str:
         return self.name
@@ -52,7 +55,14 @@ class Theatre:
     async def see(self, play: Play) -> None:
         """Wait for its end; fails where the judge has complaints."""
         found = await self.begin(play)
-        assert not found, "\n".join(found)
+        assert not found, "\n".join([play.name, *found])
+
+    async def see_all(self, plays: Sequence[Play]) -> None:
+        """The same for several, side by side."""
+        for play in plays:
+            self.begin(play)
+        for play in plays:
+            await self.see(play)
 
     async def close(self) -> None:
         """End what nobody wants to see any more."""
@@ -61,7 +71,7 @@ class Theatre:
         await asyncio.gather(*self._begun.values(), return_exceptions=True)
 
     async def _play(self, play: Play) -> list[str]:
-        async with self._room, open_stage(self._zygote, self._folder / play.name, play.policy) as stage:
+        async with self._room, play.opened(self._zygote, self._folder / play.name, play.policy) as stage:
             await play.act(stage)
             found = complaints(stage)
             return [*found, stage.report()] if found else []
@@ -74,8 +84,8 @@ async def theatre(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         house = Theatre(zygote, tmp_path_factory.mktemp("kill"))
         if "PYTEST_XDIST_WORKER" not in os.environ:
             for item in request.session.items:
-                play = getattr(item, "callspec", None) and item.callspec.params.get("play")
-                if isinstance(play, Play):
+                given = item.callspec.params if hasattr(item, "callspec") else {}
+                for play in given.get("plays", [given["play"]] if "play" in given else []):
                     house.begin(play)
         try:
             yield house

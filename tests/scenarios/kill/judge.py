@@ -7,12 +7,13 @@ import re
 from itertools import pairwise
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.runs.run import Status
+from cluster_bot.runs.run import Reason, Status
 from cluster_sandbox.discord import Message
 
 from .programs import Noted, read_ledger
 from .stage import OVER_TOKENS_S, Stage, Submission
 
+_UNKNOWN = messages.REASONS[Reason.DISPATCH_UNKNOWN].partition("} ")[2]
 _OPEN, _CLOSE = "```\n", "\n```"
 
 
@@ -34,7 +35,9 @@ def complaints(stage: Stage) -> list[str]:
 
 
 def _of(stage: Stage, submission: Submission, noted: Noted) -> list[str]:
-    found = _execution(submission, noted)
+    most = stage.unknowable(submission)
+    unknowable = most is not None
+    found = _execution(submission, noted, most)
     anchors, room = stage.anchors(submission), stage.room(submission)
     found += _unless(len(anchors) == 1, f"{len(anchors)} anchors")
     created = [one for one in stage.server.events if one.event == "create" and f"`{submission.file}`" in one.content]
@@ -43,7 +46,10 @@ def _of(stage: Stage, submission: Submission, noted: Noted) -> list[str]:
         return [*found, f"{len(room)} messages in the thread"]
     status, *logs, verdict = room
     ended = messages.verdict_status(verdict.content)
-    found += _unless(ended in _endings(submission, noted), f"its last message is no such verdict: {verdict.content!r}")
+    endings = (Status.LOST,) if unknowable else _endings(submission, noted)
+    found += _unless(ended in endings, f"its last message is no such verdict: {verdict.content!r}")
+    if unknowable:
+        found += _unless(_UNKNOWN in verdict.content, f"its verdict does not say what is unknown: {verdict.content!r}")
     wanted = messages.STATUS_WORDS.get(ended or Status.LOST, "")
     if not stage.frozen(status):
         found += _unless(status.content.startswith(wanted), f"its first message is no such status: {status.content!r}")
@@ -60,12 +66,16 @@ def _of(stage: Stage, submission: Submission, noted: Noted) -> list[str]:
     invited = thread is not None and stage.member.user_id in thread.members
     found += _unless(invited, "its owner is not in the thread")
     found += _files(stage, submission, verdict, ended)
+    # Of what nobody knows, nothing is shown.
+    noted = Noted() if unknowable else noted
     return found + _lines(submission, noted, logs, ended) + _answers(stage, submission, status.channel_id)
 
 
-def _execution(submission: Submission, noted: Noted) -> list[str]:
+def _execution(submission: Submission, noted: Noted, most: int | None) -> list[str]:
     if submission.runner_killed:
         return _unless(noted.begun <= 1, f"executed {noted.begun} times")
+    if most is not None:
+        return _unless(noted.begun <= most, f"executed {noted.begun} times")
     found = _unless(noted.begun == 1, f"executed {noted.begun} times")
     if not submission.program.stays:
         found += _unless(noted.ended == 1, f"came to its end {noted.ended} times")

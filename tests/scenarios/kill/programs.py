@@ -10,8 +10,11 @@ from pathlib import Path
 _TEXT = """\
 import os, signal, sys, time
 ledger = os.open({ledger!r}, os.O_WRONLY | os.O_APPEND)
+bell = os.open({bell!r}, os.O_RDWR | os.O_NONBLOCK) if {bell!r} else None
 def note(what):
     os.write(ledger, ({tag!r} + " " + what + "\\n").encode())
+    if bell is not None:
+        os.write(bell, b".")
 note("begin")
 for line in {lines!r}:
     print(line)
@@ -47,9 +50,9 @@ class Program:
         widths = [self.width if number < self.wide else 0 for number in range(self.lines)]
         return [f"{tag} line {n:02} ".ljust(width, "abcdefghij"[n % 10]).rstrip() for n, width in enumerate(widths)]
 
-    def source(self, tag: str, ledger: Path) -> str:
-        """The program's text."""
-        facts = {"tag": tag, "ledger": str(ledger), "lines": self.printed(tag), "pause_s": self.pause_s}
+    def source(self, tag: str, ledger: Path, bell: str = "") -> str:
+        """The program's text; it rings the FIFO `bell`, where there is one, as often as it notes something."""
+        facts = {"tag": tag, "ledger": str(ledger), "bell": bell, "lines": self.printed(tag), "pause_s": self.pause_s}
         return _TEXT.format(**facts, artifact=self.artifact, stays=self.stays)
 
 

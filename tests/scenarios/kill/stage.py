@@ -9,7 +9,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +47,15 @@ class Submission:
 
 
 class Stage:
-    """Made by `open_stage`."""
+    """Made by `open_stage`; here `/run local`, and `github_stage.py` has the other."""
+
+    command = "run local"
+    given: Mapping[str, object] = {}
+    """What is given with the command, beside the program."""
+    timing: Mapping[str, float] = {}
+    """Of the GitHub launcher, where there is one."""
+    bell = ""
+    """A FIFO that programs ring, "" for none."""
 
     def __init__(self, server: DiscordServer, zygote: Zygote, folder: Path) -> None:
         self.server = server
@@ -80,17 +88,24 @@ class Stage:
             "DISCORD_API_URL": self.server.api_url,
             "DISCORD_GUILDS": str(self.server.guild_id),
             "DATA_DIR": str(self.folder / "data"),
+            **self.launcher_settings(),
+            "LIVE_RUNS_PER_MEMBER": "20",
+            "OUTCOME_GRACE_S": "0.5",
+        }
+        order = {"folder": str(self.folder), "environment": environment, "wires": wires, "python": python, "cold": cold}
+        order["timing"] = self.timing
+        self.lives.append(await self._zygote.start(self.folder / "bot.log", order))
+        return self.life
+
+    def launcher_settings(self) -> dict[str, str]:
+        """The bot's settings for its launcher."""
+        return {
             "LOCAL_ENABLED": "true",
             "LOCAL_PYTHON": sys.executable,
             "LOCAL_SAME_USER": "always",
             # The ledger lies outside what a program in a sandbox can write to.
             "LOCAL_SANDBOX": "none",
-            "LIVE_RUNS_PER_MEMBER": "20",
-            "OUTCOME_GRACE_S": "0.5",
         }
-        order = {"folder": str(self.folder), "environment": environment, "wires": wires, "python": python, "cold": cold}
-        self.lives.append(await self._zygote.start(self.folder / "bot.log", order))
-        return self.life
 
     async def ready(self) -> bool:
         """Wait until the newest life has logged in; False where it died before."""
@@ -162,8 +177,9 @@ class Stage:
                 await self._ask(submission)
 
     async def _ask(self, submission: Submission) -> None:
-        file = File(submission.file, submission.program.source(submission.tag, self.ledger).encode())
-        asked = await self.member.command("run local", channel_id=self.channel, options={"script": file})
+        text = submission.program.source(submission.tag, self.ledger, self.bell)
+        options = {"script": File(submission.file, text.encode()), **self.given}
+        asked = await self.member.command(self.command, channel_id=self.channel, options=options)
         submission.asked.append(asked)
         if _is_cancelled(submission) and self._pressing is None:
             self._pressing = asyncio.create_task(self._press_cancel(), name="presser")
@@ -175,17 +191,29 @@ class Stage:
             self._pressing = asyncio.create_task(self._press_cancel(), name="presser")
 
     async def _press_cancel(self) -> None:
-        """Press Cancel of each program that stays, once a life, when its first line is to be seen."""
+        """Press Cancel of each program that stays, once a life, as soon as it is known to run."""
         pressed: set[str] = set()
-        async for _ in self.server.watch():
+        async for _ in self.changes():
             for submission in self.submissions:
                 room = self.room(submission)
-                if not _is_cancelled(submission) or submission.tag in pressed or len(room) < 2:
+                if not _is_cancelled(submission) or submission.tag in pressed or not self.runs(submission):
                     continue
                 status = room[0]
                 if status.components and self.server.gateway.connections:
                     pressed.add(submission.tag)
                     await self.member.press(status.id, channel_id=status.channel_id, label=messages.CANCEL_BUTTON)
+
+    def changes(self) -> AsyncIterator[object]:
+        """Something, each time that a program may be known to run since."""
+        return self.server.watch()
+
+    def runs(self, submission: Submission) -> bool:
+        """Whether its program is known to run: its first line is to be seen."""
+        return len(self.room(submission)) > 1
+
+    def unknowable(self, submission: Submission) -> int | None:
+        """How often at most it was executed, where no bot can know after its deaths if it was; None where one can."""
+        return None
 
     async def _stop_pressing(self) -> None:
         if self._pressing is not None:
@@ -193,14 +221,18 @@ class Stage:
             await asyncio.wait({self._pressing})
             self._pressing = None
 
-    def _note_accepted(self) -> None:
-        """What the bot has admitted, by its own database: what was asked of a life that died may be nobody's."""
+    def admitted(self) -> dict[str, str]:
+        """What the bot has admitted, by its own database: ids of runs by the command that asked for them."""
         path = self.folder / "data" / "cluster-bot.sqlite3"
-        admitted: set[str] = set()
         if path.exists():
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
                 if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
-                    admitted = {key for (key,) in database.execute("SELECT origin_key FROM runs")}
+                    return dict(database.execute("SELECT origin_key, id FROM runs"))
+        return {}
+
+    def _note_accepted(self) -> None:
+        """What was asked of a life that died may be nobody's."""
+        admitted = self.admitted()
         for submission in self.submissions:
             for asked in submission.asked:
                 if f"discord:{asked.id}" in admitted:
@@ -266,7 +298,12 @@ class Stage:
         events = [f"  {one.seq} {one.event} {one.channel_id} {one.content[:90]!r}" for one in self.server.events]
         log = self.life.log.read_text("utf-8", "replace").splitlines() if self.lives and self.life.log.exists() else []
         runners = [f"{one.tag}: {self._runners(one)}{' killed' * one.runner_killed}" for one in self.submissions]
+        runners += self.report_more()
         return "\n".join(["what people saw:", *events[-40:], "runners:", *runners, "the bot's log:", *log[-40:]])
+
+    def report_more(self) -> list[str]:
+        """What there is to say of the launcher's side."""
+        return []
 
     # --- the end ------------------------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
 """A process that has imported the bot and forks one life of it after the other: a start takes tenths of a second less.
 
 Run as a script by `lives.py`. Orders come in as JSON lines, answers go out the same way: `{"log", "folder",
-"environment", "wires", "python", "cold"}` starts a life and answers its pid; `{"reap": pid}` collects one that has
-ended and answers how. Each life is a process of its own with its own environment, as if it had been started by
+"environment", "wires", "python", "cold", "timing"}` starts a life and answers its pid; `{"reap": pid}` collects one
+that has ended and answers how. Each life is a process of its own with its own environment, as if it had been started by
 `cluster-bot up`, but that its store and launchers may hang on trip wires: a life that touches one kills itself with
-SIGKILL, before or after the verb. A cold life is the command itself.
+SIGKILL, before or after the verb. With a "timing" its GitHub launcher has that one: nobody would wait a minute for
+what the real GitHub may need. A cold life is the command itself.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from typing import Any
 
 from cluster_bot import app
 from cluster_bot.launchers import local_process
+from cluster_bot.launchers.github_actions import PUBLIC_API, GithubActions, GithubApi, Reporting, Timing
 from cluster_bot.log import set_up_logging
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.settings import Settings
@@ -88,7 +90,24 @@ class Wires:
         return self._names.get(getattr(first, "text", str(first)), "") if spec is None else str(spec.main)
 
 
-async def serve(settings: Settings, wires: Sequence[dict[str, Any]]) -> None:
+def hurried(settings: Settings, parts: app.Parts, timing: dict[str, float]) -> GithubActions:
+    """The GitHub launcher as the composition root makes it, with another timing."""
+    assert settings.github_token is not None and settings.github_repository is not None
+    address, tokens = settings.public_url, parts.tokens
+    return GithubActions(
+        GithubApi(
+            settings.github_token.get_secret_value(),
+            settings.github_repository,
+            base_url=settings.github_api_url or PUBLIC_API,
+        ),
+        settings.data_dir / "github",
+        ref=settings.github_ref,
+        reporting=None if address is None or tokens is None else Reporting(address, tokens.mint),
+        timing=Timing(**timing),
+    )
+
+
+async def serve(settings: Settings, wires: Sequence[dict[str, Any]], timing: dict[str, float]) -> None:
     """The whole bot until SIGTERM, its store and launchers on wires."""
     task = asyncio.current_task()
     assert task is not None
@@ -96,6 +115,8 @@ async def serve(settings: Settings, wires: Sequence[dict[str, Any]]) -> None:
     hung = Wires(wires)
     with contextlib.suppress(asyncio.CancelledError):
         async with app.open_parts(settings) as parts:
+            if timing:
+                parts.launchers = [hurried(settings, parts, timing)]
             parts.store = hung.hang(parts.store)
             parts.launchers = [hung.hang(launcher) for launcher in parts.launchers]
             await app.run_bot(settings, parts)
@@ -116,7 +137,7 @@ def live(order: dict[str, Any]) -> None:
         sys.executable = order.get("python") or sys.executable
         settings = Settings.read(None)
         set_up_logging(settings.log_level)
-        asyncio.run(serve(settings, order["wires"]))
+        asyncio.run(serve(settings, order["wires"], order["timing"]))
         status = 0
     except BaseException:  # a border: nothing may run on in the copy of the zygote
         traceback.print_exc()
