@@ -28,6 +28,9 @@ CONTEXTS = {"inputs": {"n": "3", "list": '["a", "b"]', "empty": "", "on": True},
         ("a: ${{ inputs.x }}-${{ inputs.y }}\n", {"a": "${{ inputs.x }}-${{ inputs.y }}"}),
         ("- - 1\n  - 2\n- x\n", [[1, 2], "x"]),
         ("a: true\nb: ~\nc: 1.5\nd: '1'\n", {"a": True, "b": None, "c": 1.5, "d": "1"}),
+        ("a: 007\nb: 2026-11-20\nc: 0x1f\nd: 1_000\n", {"a": 7, "b": "2026-11-20", "c": 31, "d": "1_000"}),
+        ("1: a\ntrue: b\n", {"1": "a", "true": "b"}),
+        ("a: &x [1]\nb: *x\nc: d\n  e\n", {"a": [1], "b": [1], "c": "d e"}),
     ],
 )
 def test_yaml_is_read(text: str, value: Any) -> None:
@@ -37,10 +40,10 @@ def test_yaml_is_read(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a: &x 1\n",
         "a: *x\n",
         "a: 1\n a: 2\n",
-        "a: b\n  c\n",
+        "? [a]\n: b\n",
+        "a: \x07\n",
         "a: [1\n",
         "a: 1\na: 2\n",
         "\ta: 1\n",
