@@ -19,6 +19,7 @@ from cluster_bot import __version__
 from cluster_bot.errors import StartupError
 from cluster_bot.launchers.github_actions.admin import WRITE, AdminApi, AdminError, odd
 from cluster_bot.launchers.github_actions.api import PUBLIC_API, Answer
+from cluster_bot.launchers.github_actions.tokens import Token
 from cluster_bot.settings import Settings
 
 REPOSITORY_NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -248,7 +249,7 @@ async def install_by(settings: Settings, repository: str | None, token: str | No
         raise StartupError(
             "GITHUB_TOKEN is not set; put a token into .env, or give one that is kept nowhere with --ask-token."
         )
-    api = AdminApi(token, base_url=settings.github_api_url or PUBLIC_API)
+    api = AdminApi(Token(token), name, base_url=settings.github_api_url or PUBLIC_API)
     try:
         return (await install(api, name, files)).words()
     finally:

@@ -20,6 +20,7 @@ from cluster_bot.launchers.github_actions import PUBLIC_API, GpuSettings, parse_
 from cluster_bot.launchers.github_actions.admin import READ, WRITE, AdminApi, AdminError, odd
 from cluster_bot.launchers.github_actions.api import Answer
 from cluster_bot.launchers.github_actions.gpus import offered_by
+from cluster_bot.launchers.github_actions.tokens import Token
 from cluster_bot.settings import Settings
 
 EXPIRES_SOON_S = 14 * 86_400
@@ -34,7 +35,7 @@ async def checks_of_github(settings: Settings) -> AsyncIterator[list[tuple[str, 
         yield [("GitHub", _off)]
         return
     token = settings.github_token.get_secret_value()
-    api = AdminApi(token, base_url=settings.github_api_url or PUBLIC_API)
+    api = AdminApi(Token(token), settings.github_repository or "", base_url=settings.github_api_url or PUBLIC_API)
     try:
         of = _OfGithub(settings, api)
         yield [

@@ -12,13 +12,14 @@ from small_github import NAME, TOKEN, SmallGitHub
 from cluster_bot import __version__
 from cluster_bot.github_install import Installed, install, shipped
 from cluster_bot.launchers.github_actions.admin import AdminApi, AdminError
+from cluster_bot.launchers.github_actions.tokens import Token
 
 BRANCH = f"cluster-bot/install-{__version__}"
 FILES = shipped()
 
 
 async def give(github: SmallGitHub, files: dict[str, bytes] = FILES, token: str = TOKEN) -> Installed:
-    api = AdminApi(token, base_url=github.url)
+    api = AdminApi(Token(token), NAME, base_url=github.url)
     try:
         return await install(api, NAME, files)
     finally:

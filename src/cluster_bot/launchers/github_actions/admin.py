@@ -9,7 +9,6 @@ import json
 import time
 from collections.abc import Mapping
 from enum import Enum
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +17,7 @@ import requests
 
 from cluster_bot.errors import StartupError
 from cluster_bot.launchers.github_actions.api import PUBLIC_API, TIMEOUT_S, Answer, limited_for
+from cluster_bot.launchers.github_actions.tokens import Account, App, Login, LoginError
 
 # What GitHub calls the rights on its pages, and the scope of a classic token that includes each.
 _SCOPES = {"Workflows": "workflow", "Webhooks": "admin:repo_hook"}
@@ -32,11 +32,11 @@ class TokenKind(Enum):
     APP = "App"
 
     @classmethod
-    def of(cls, token: str) -> "TokenKind":
+    def of(cls, login: Login) -> "TokenKind":
         """By the prefix GitHub gives it; what came before there were prefixes is classic."""
-        if token.startswith("github_pat_"):
-            return cls.FINE_GRAINED
-        return cls.APP if token.startswith("ghs_") else cls.CLASSIC
+        if isinstance(login, App) or login.token.startswith("ghs_"):
+            return cls.APP
+        return cls.FINE_GRAINED if login.token.startswith("github_pat_") else cls.CLASSIC
 
     def allow(self, right: str, level: str) -> str:
         """What to click to give the right, such as `Contents` with `Read and write`; the middle of a sentence."""
@@ -59,40 +59,57 @@ class AdminError(StartupError):
 
 
 class AdminApi:
-    """GitHub's REST API with one token. `base_url` is without a slash at its end."""
+    """GitHub's REST API with one login. `base_url` is without a slash at its end.
 
-    def __init__(self, token: str, *, base_url: str = PUBLIC_API, timeout_s: int = TIMEOUT_S) -> None:
-        self.kind = TokenKind.of(token)
+    `repository` is that at which an App is installed; of no meaning for a token.
+    """
+
+    def __init__(
+        self, login: Login, repository: str, *, base_url: str = PUBLIC_API, timeout_s: int = TIMEOUT_S
+    ) -> None:
+        self.kind = TokenKind.of(login)
+        self._repository = repository
+        self._base_url = base_url
         self._one = asyncio.Lock()
-        self._client = github.Github(
-            auth=github.Auth.Token(token),
-            base_url=base_url,
-            timeout=timeout_s,
-            retry=None,
-            lazy=True,
-            seconds_between_requests=0,
-            seconds_between_writes=0,
-        )
+        self._clients: list[github.Github] = []
+
+        def make(auth: github.Auth.Auth) -> github.Github:
+            client = github.Github(
+                auth=auth,
+                base_url=base_url,
+                timeout=timeout_s,
+                retry=None,
+                lazy=True,
+                seconds_between_requests=0,
+                seconds_between_writes=0,
+            )
+            self._clients.append(client)
+            return client
+
+        self._account = Account(login, repository, make)
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._client.close()
+        """Let go of the connections."""
+        for client in self._clients:
+            client.close()
 
     async def ask(self, method: str, path: str, body: Any = None, **parameters: str) -> Answer:
         """One request to a path such as /rate_limit, whatever its status.
 
         Raises AdminError where GitHub can't be reached, wants no token like this one, or no more requests for a while.
         """
-        send = partial(self._client.requester.requestJson, method, path, parameters, input=body)
+
+        def send() -> tuple[int, Mapping[str, Any], str]:
+            client = self._account.client(write=True)
+            return client.requester.requestJson(method, path, parameters, input=body)
+
         async with self._one:
             try:
                 status, headers, text = await asyncio.to_thread(send)
             except requests.exceptions.RequestException as error:
-                # The library's own text quotes addresses.
-                raise AdminError(
-                    f"GitHub can't be reached at {self._client.requester.base_url} ({type(error).__name__}); look at "
-                    "the network, and at GITHUB_API_URL."
-                ) from error
+                raise self._unreachable(error) from error
+            except LoginError as error:
+                raise self._not_let_in(error) from error
         answer = Answer(status, {name.lower(): str(value) for name, value in headers.items()}, _json(text))
         self._judge(answer)
         return answer
@@ -103,6 +120,27 @@ class AdminApi:
         if answer.status >= 300:
             raise AdminError(odd(answer, f"{method} {path}"))
         return answer.body
+
+    def _unreachable(self, error: BaseException) -> AdminError:
+        # The library's own text quotes addresses.
+        return AdminError(
+            f"GitHub can't be reached at {self._base_url} ({type(error).__name__}); look at the network, and at "
+            "GITHUB_API_URL."
+        )
+
+    def _not_let_in(self, error: LoginError) -> AdminError:
+        cause = error.__cause__
+        if not isinstance(cause, github.GithubException):
+            return self._unreachable(cause or error)
+        if cause.status == 404:
+            return AdminError(
+                f"The App is not installed at {self._repository}, or there is no such repository; install it (the "
+                "App's settings, Install App, Only select repositories), and look at GITHUB_REPOSITORY."
+            )
+        return AdminError(
+            f"GitHub does not let the App in ({cause.status}); GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY must be of the "
+            "same App (its settings, General), and this machine's clock must be right."
+        )
 
     def _judge(self, answer: Answer) -> None:
         after_s = limited_for(answer, time.time())
