@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError
 from cluster_bot.log import get_logger
+from cluster_bot.meter import QUEUE_S, RUNS_ENDED, Meter
 from cluster_bot.runs.advance import (
     Happening,
     LaunchAccepted,
@@ -65,6 +66,7 @@ class _Known:
     """What a worker knows of its run and need not survive: all of it can be asked again."""
 
     sighting: tuple[Handle, Observation] | None = None
+    looked_at: Handle | None = None  # what the launcher has been able to look at
     fetched: tuple[int, int] | None = None  # attempt, last event number in the store
     stop_asked_at: float | None = None
 
@@ -86,6 +88,7 @@ class Follower:
         news: Hints,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
+        meter: Meter | None = None,
     ) -> None:
         self._launcher = launcher
         self._spool = launcher if isinstance(launcher, SpoolSource) else None
@@ -95,6 +98,7 @@ class Follower:
         self._rules = rules
         self._pace = pace or Pace()
         self._clock = clock
+        self._meter = meter or Meter()
         self._known: dict[str, _Known] = {}
         self._workers = Workers(f"follow-{launcher.name}", self._work)
         self._poll_bell = Bell()
@@ -186,7 +190,11 @@ class Follower:
         happenings = await self._what_was_said(run)
         if sighting is not None and sighting[0] == run.handle:
             happenings.append(Observed(sighting[1]))
-        if settled:
+            if sighting[1].sighting is not Sighting.UNKNOWN:
+                known.looked_at = run.handle
+        # A run that was gone when we last lived may have left a spool which a launcher only finds by looking again:
+        # until it has, the clock that would give the run up stands still.
+        if settled and (run.gone_at is None or known.looked_at == run.handle):
             happenings.append(Tick())
         run = await self._move(run, *happenings)
         if run.status is Status.QUEUED and (run.retry_at is None or run.retry_at <= self._clock()):
@@ -213,8 +221,16 @@ class Follower:
             if saved.status is not run.status:
                 facts = {"run": run.id, "number": run.number, "status": saved.status.value, "reason": saved.reason}
                 log.info("run moved", extra={"action": "move", "was": run.status.value, **facts})
+                self._measure(run, saved)
             self._news.give(run.id)
             return saved
+
+    def _measure(self, was: Run, run: Run) -> None:
+        launcher = self._launcher.name
+        if was.started_at is None and run.started_at is not None:
+            self._meter.observe(QUEUE_S, run.started_at - run.created_at, launcher)
+        if run.status.final:
+            self._meter.count(RUNS_ENDED, launcher, run.status.value, run.reason.value if run.reason else "unknown")
 
     # --- events -------------------------------------------------------------------------------------------------
 

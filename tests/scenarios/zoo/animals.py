@@ -152,6 +152,26 @@ class Stammering(Tame):
         return [event for event in spool if event.n > after - 2] if fresh else []
 
 
+class Distant(Tame):
+    """Has the spool once it has seen the end itself, which it can't for a while, as after a restart in an outage."""
+
+    def __init__(self, cage: Cage) -> None:
+        super().__init__(cage)
+        self.unknown = 0
+        self._saw_the_end = False
+
+    async def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
+        if self.unknown > 0:
+            self.unknown -= 1
+            return dict.fromkeys(handles, Observation(Sighting.UNKNOWN))
+        seen = await super().poll(handles)
+        self._saw_the_end |= any(one.sighting is Sighting.FINISHED for one in seen.values())
+        return seen
+
+    async def fetch(self, run: Run, after: int) -> Sequence[Event]:
+        return await super().fetch(run, after) if self._saw_the_end else []
+
+
 class Late(Tame):
     """Its `start` fails before the scheduler accepts; its runner lives when the spool is to be discarded."""
 

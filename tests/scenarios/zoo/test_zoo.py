@@ -159,6 +159,22 @@ async def test_what_provably_never_ran_is_launched_anew(tmp_path: Path, talk: Ta
         await keeper.status(run, Status.SUCCEEDED)
 
 
+async def test_after_a_restart_nothing_is_given_up_before_the_launcher_was_asked(tmp_path: Path, talk: Talk) -> None:
+    cage = Cage()
+    async with keep(tmp_path, animals.Distant(cage)) as keeper:
+        run = await keeper.submit()
+        run = await keeper.until(run, lambda now: now.handle is not None)
+        assert run.handle is not None
+        cage.sightings[run.handle] = Observation(Sighting.FINISHED)
+        await keeper.until(run, lambda now: now.gone_at is not None)
+    distant = animals.Distant(cage)
+    distant.unknown = 3
+    distant.write(run, *talk())
+    async with keep(tmp_path, distant) as keeper:
+        keeper.now += 10 * RULES.outcome_grace_s
+        await keeper.status(run, Status.SUCCEEDED)
+
+
 async def test_a_stop_is_wished_until_it_works(tmp_path: Path) -> None:
     async with keep(tmp_path, animals.Stubborn(Cage())) as keeper:
         run = await keeper.submit()
