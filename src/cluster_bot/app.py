@@ -7,11 +7,11 @@ Clean-up unwinds last in, first out. Runs under way are not touched by a stop: t
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
 from cluster_bot.discord_bot.intake import TimeLimits
@@ -19,6 +19,7 @@ from cluster_bot.discord_bot.thread_feed import ThreadFeed
 from cluster_bot.errors import StartupError
 from cluster_bot.hints import LocalHints
 from cluster_bot.log import get_logger
+from cluster_bot.meter import Meter
 from cluster_bot.runs.ports import Launcher, Memory, Store
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run
@@ -28,11 +29,14 @@ from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.settings import Settings
 from cluster_bot.store import SqlStore
-from cluster_bot.web.server import WebServer
+from cluster_bot.web.github_webhook import PATH as WEBHOOK_PATH
+from cluster_bot.web.github_webhook import Ear, GithubWebhook
+from cluster_bot.web.metrics import LoopLag, Metrics
+from cluster_bot.web.server import Routed, WebServer
 from cluster_bot.web.tokens import Tokens, key_of, load_key
 
 if TYPE_CHECKING:
-    from cluster_bot.launchers.github_actions import GithubActions
+    from cluster_bot.launchers.github_actions import GithubActions, Login
     from cluster_bot.launchers.local_process import LocalProcess
 
 log = get_logger(__name__)
@@ -42,11 +46,16 @@ WEB_PORT = 8080
 
 @dataclass(slots=True)
 class Parts:
-    """What holds state: the store, the launchers that are switched on, runners' tokens where there is a web side."""
+    """What holds state: the store, the launchers that are switched on, runners' tokens where there is a web side.
+
+    `ears` are whoever wants to hear what GitHub's webhook tells.
+    """
 
     store: Store
     launchers: list[Launcher]
     tokens: Tokens | None = None
+    meter: Meter = field(default_factory=Meter)
+    ears: list[Ear] = field(default_factory=list)
 
 
 @asynccontextmanager
@@ -58,20 +67,21 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(store.close)
         tokens = runner_tokens(settings)
         # On a thread: importing a scheduler's client takes a tenth of a second.
-        launchers = await asyncio.to_thread(_launchers, settings, tokens)
-        for launcher in launchers:
+        parts = Parts(store, [], tokens)
+        await asyncio.to_thread(_add_launchers, parts, settings)
+        for launcher in parts.launchers:
             stack.push_async_callback(launcher.close)
-        yield Parts(store, launchers, tokens)
+        yield parts
 
 
-def _launchers(settings: Settings, tokens: Tokens | None) -> list[Launcher]:
-    """The launchers that are switched on, each imported only then."""
-    launchers: list[Launcher] = []
-    if settings.github_token is not None:
-        launchers.append(github_launcher(settings, tokens))
+def _add_launchers(parts: Parts, settings: Settings) -> None:
+    """Add the launchers that are switched on, each imported only then."""
+    if settings.github_enabled:
+        github = github_launcher(settings, parts.tokens, parts.meter)
+        parts.launchers.append(github)
+        parts.ears.append(github.hear)
     if settings.local_enabled:
-        launchers.append(local_launcher(settings))
-    return launchers
+        parts.launchers.append(local_launcher(settings))
 
 
 def local_launcher(settings: Settings) -> "LocalProcess":
@@ -94,28 +104,46 @@ def local_launcher(settings: Settings) -> "LocalProcess":
 
 def runner_tokens(settings: Settings) -> Tokens | None:
     """Who makes and checks runners' tokens; None where the bot listens nowhere."""
-    if settings.public_url is None and settings.web_port is None:
+    if not settings.web_enabled:
         return None
     if settings.web_key is not None:
         return Tokens(key_of(settings.web_key.get_secret_value()))
     return Tokens(load_key(settings.data_dir / "web.key"))
 
 
-def github_launcher(settings: Settings, tokens: Tokens | None) -> "GithubActions":
+def github_logins(settings: Settings) -> "list[Login]":
+    """Who the bot is to GitHub, as the settings say. Raises StartupError with one sentence where they can't be."""
+    from cluster_bot.launchers.github_actions import app_of, tokens_of
+
+    token, key = settings.github_token, settings.github_app_private_key
+    logins: list[Login] = [] if token is None else [*tokens_of(token.get_secret_value())]
+    if settings.github_app_id is not None:
+        if key is None:
+            raise StartupError("GITHUB_APP_ID is set and GITHUB_APP_PRIVATE_KEY is not; set it to the App's key.")
+        logins.append(app_of(settings.github_app_id, key.get_secret_value(), settings.github_app_installation))
+    if not logins:
+        raise StartupError("GITHUB_TOKEN holds no token; put one there, or a GitHub App's id behind GITHUB_APP_ID.")
+    return logins
+
+
+def github_launcher(settings: Settings, tokens: Tokens | None, meter: Meter | None = None) -> "GithubActions":
     """The GitHub launcher as the settings want it. Raises StartupError where they can't be."""
     from cluster_bot.launchers.github_actions import PUBLIC_API, GithubActions, GithubApi, Reporting, parse_gpus
 
-    if settings.github_token is None or settings.github_repository is None:
-        raise StartupError("GITHUB_TOKEN is set and GITHUB_REPOSITORY is not; set it to OWNER/REPOSITORY.")
+    if settings.github_repository is None:
+        login = "GITHUB_TOKEN" if settings.github_token is not None else "GITHUB_APP_ID"
+        raise StartupError(f"{login} is set and GITHUB_REPOSITORY is not; set it to OWNER/REPOSITORY.")
     try:
         gpus = parse_gpus(settings.github_gpus)
     except ValueError as error:
         raise StartupError(f"The setting GITHUB_GPUS can't be used ({error}); correct it in .env.") from None
     api = GithubApi(
-        settings.github_token.get_secret_value(),
+        github_logins(settings),
         settings.github_repository,
         base_url=settings.github_api_url or PUBLIC_API,
+        meter=meter,
     )
+    hooked = settings.github_webhook_secret is not None and settings.public_url is not None
     return GithubActions(
         api,
         settings.data_dir / "github",
@@ -125,6 +153,7 @@ def github_launcher(settings: Settings, tokens: Tokens | None) -> "GithubActions
         if settings.public_url is None or tokens is None
         else Reporting(settings.public_url, tokens.mint),
         container=settings.github_container,
+        webhook=f"{settings.public_url}{WEBHOOK_PATH}" if hooked else None,
     )
 
 
@@ -157,7 +186,10 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     token, options = bot_options(settings, debug=debug)
     rules, limits = build_rules(settings)
     wishes, news = LocalHints(), LocalHints()
-    scheduler = Scheduler(parts.store, parts.launchers, wishes=wishes, news=news, limits=limits, rules=rules)
+    meter = parts.meter
+    scheduler = Scheduler(
+        parts.store, parts.launchers, wishes=wishes, news=news, limits=limits, rules=rules, meter=meter
+    )
     budget = Budget(settings.discord_writes_per_s)
     if settings.discord_api_url is not None:
         await point_at(settings.discord_api_url)
@@ -166,8 +198,11 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
         def make_feed(run: Run, memory: Memory) -> ThreadFeed:
             return ThreadFeed(bot, run, memory, budget)
 
-        relay = Relay(parts.store, make_feed, news=news)
-        followers = [Follower(launcher, parts.store, rules, wishes=wishes, news=news) for launcher in parts.launchers]
+        relay = Relay(parts.store, make_feed, news=news, meter=meter)
+        followers = [
+            Follower(launcher, parts.store, rules, wishes=wishes, news=news, meter=meter)
+            for launcher in parts.launchers
+        ]
         await log_in(bot, token)
         async with AsyncExitStack() as stack:
             if parts.tokens is not None:
@@ -179,6 +214,8 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
                     ready=bot.trouble,
                     host=settings.web_host,
                     port=WEB_PORT if settings.web_port is None else settings.web_port,
+                    more=web_rooms(settings, parts),
+                    lag=LoopLag(parts.meter),
                 )
                 await stack.enter_async_context(server)
             group = await stack.enter_async_context(asyncio.TaskGroup())
@@ -186,6 +223,28 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
                 group.create_task(follower.run(), name=f"follower-{launcher.name}")
             group.create_task(relay.run(), name="relay")
             group.create_task(bot.connect(reconnect=True), name="gateway")
+
+
+def web_rooms(settings: Settings, parts: Parts) -> list[Routed]:
+    """The parts of the web side that settings switch on, and the metrics."""
+    secret, token = settings.github_webhook_secret, settings.metrics_token
+    rooms: list[Routed] = [
+        Metrics(
+            parts.store,
+            parts.meter,
+            token="" if token is None else token.get_secret_value(),
+            # Whoever serves strangers has something in front that ends TLS, and they all come from there.
+            behind_proxy=settings.public_url is not None or secret is not None,
+        )
+    ]
+    if secret is not None and settings.github_repository is not None:
+
+        def tell(event: str, payload: Mapping[str, Any]) -> None:
+            for ear in parts.ears:
+                ear(event, payload)
+
+        rooms.append(GithubWebhook(secret.get_secret_value(), settings.github_repository, tell, parts.meter))
+    return rooms
 
 
 async def serve(settings: Settings, *, debug: bool = False) -> None:

@@ -14,6 +14,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cluster_bot.errors import StartupError
 
+# A shorter part of a secret tells nothing, and may be a word that logs are full of.
+_SHORTEST_PART = 12
+
 Ids = Annotated[frozenset[int], NoDecode]
 
 
@@ -41,16 +44,21 @@ class Settings(BaseSettings):
     outcome_grace_s: float = Field(default=5.0, ge=0)
 
     github_token: SecretStr | None = None
+    github_app_id: str | None = None
+    github_app_private_key: SecretStr | None = None
+    github_app_installation: int | None = Field(default=None, ge=1)
     github_repository: str | None = None
     github_ref: str = "main"
     github_gpus: str = ""
     github_container: str = ""
     github_api_url: str | None = None
+    github_webhook_secret: SecretStr | None = None
 
     public_url: str | None = None
     web_host: str = "127.0.0.1"
     web_port: int | None = Field(default=None, ge=0, le=65_535)
     web_key: SecretStr | None = None
+    metrics_token: SecretStr | None = None
 
     local_enabled: bool = False
     local_python: str | None = None
@@ -81,9 +89,14 @@ class Settings(BaseSettings):
         "public_url",
         "web_port",
         "web_key",
+        "metrics_token",
         "github_token",
+        "github_app_id",
+        "github_app_private_key",
+        "github_app_installation",
         "github_repository",
         "github_api_url",
+        "github_webhook_secret",
         "local_python",
         "local_memory_limit_mb",
         "local_disk_limit_mb",
@@ -127,7 +140,20 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """Every secret that is set, for whoever must not show one."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        return [one.get_secret_value() for one in values if isinstance(one, SecretStr)]
+        whole = [one.get_secret_value() for one in values if isinstance(one, SecretStr)]
+        # One token of several, one line of a key: what an error would quote.
+        parts = [part.strip() for one in whole for part in re.split(r"[,\n]|\\n", one)]
+        return whole + [part for part in parts if len(part) >= _SHORTEST_PART and part not in whole]
+
+    @property
+    def github_enabled(self) -> bool:
+        """Whether there is a login to GitHub: a token, several, or an App."""
+        return self.github_token is not None or self.github_app_id is not None
+
+    @property
+    def web_enabled(self) -> bool:
+        """Whether the bot listens at all."""
+        return any(one is not None for one in (self.public_url, self.web_port, self.github_webhook_secret))
 
     def database(self) -> str:
         """The address, which may hold a password: `database_url`, or a SQLite file in the data folder."""

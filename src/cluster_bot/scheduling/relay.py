@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from cluster_bot.errors import UnreadableRunError
 from cluster_bot.log import get_logger
+from cluster_bot.meter import RELAY_S, Meter
 from cluster_bot.runs.ports import Attachment, FeedGoneError, Gap, Hints, Memory, Place, RunFeed, Store, artifact_blob
 from cluster_bot.runs.run import Reason, Run
 from cluster_bot.scheduling.lines import Lines
@@ -58,12 +59,14 @@ class Relay:
         news: Hints,
         pace_s: float = 1.0,
         look_again_s: float = 5.0,
+        meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._news = news
         self._make_feed = make_feed
         self._pace_s = pace_s
         self._look_again_s = look_again_s
+        self._meter = meter or Meter()
         self._workers = Workers("relay", self._work)
         self._unreadable: set[str] = set()
 
@@ -99,7 +102,7 @@ class Relay:
             return
         feed = self._make_feed(run, memory)
         try:
-            await _Service(self._store, feed, run_id, bell, self._pace_s).serve()
+            await _Service(self._store, feed, run_id, bell, self._pace_s, self._meter).serve()
         except FeedGoneError as gone:
             log.warning("feed is gone: %s", gone, extra={"action": "feed_gone", "run": run_id})
             await memory.save(replace(memory.place, closed=True))
@@ -108,7 +111,9 @@ class Relay:
 class _Service:
     """One feed, from its opening to its verdict."""
 
-    def __init__(self, store: Store, feed: RunFeed, run_id: str, bell: Bell, pace_s: float) -> None:
+    def __init__(self, store: Store, feed: RunFeed, run_id: str, bell: Bell, pace_s: float, meter: Meter) -> None:
+        self._meter = meter
+        self._came_at: float | None = None
         self._store = store
         self._feed = feed
         self._run_id = run_id
@@ -140,8 +145,15 @@ class _Service:
         if self._behind:
             return self._next_write_at - now
         await self._feed.flush(run)
+        self._measure()
         self._next_write_at = time.monotonic() + self._pace_s
         return None
+
+    def _measure(self) -> None:
+        """How long the oldest lines that have just been shown had waited."""
+        if self._came_at is not None:
+            self._meter.observe(RELAY_S, time.monotonic() - self._came_at)
+            self._came_at = None
 
     async def _take_events(self, run: Run) -> bool:
         """Hand the feed what is new; whether anything was."""
@@ -159,6 +171,7 @@ class _Service:
                 shown += self._shown(event)
             self._read = (run.attempt, events[-1].n)
             await self._feed.append(shown, partial=self._lines.partial)
+            self._came_at = self._came_at or time.monotonic()
             dirty = True
         return dirty
 
@@ -170,6 +183,7 @@ class _Service:
     async def _finish(self, run: Run) -> None:
         await self._feed.append(list(self._lines.end()), partial="")
         await self._feed.flush(run)
+        self._measure()
         files = await self._files(run)
         if self._feed.abridged:
             files.insert(0, await self._whole_log(run))

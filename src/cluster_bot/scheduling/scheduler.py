@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from cluster_bot.errors import StaleRunError
 from cluster_bot.log import get_logger
+from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
 from cluster_bot.runs.ports import Discerning, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
@@ -35,6 +36,7 @@ class Scheduler:
         limits: Limits,
         rules: Rules,
         clock: Callable[[], float] = time.time,
+        meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._hints = (wishes, news)
@@ -42,6 +44,7 @@ class Scheduler:
         self._limits = limits
         self._rules = rules
         self._clock = clock
+        self._meter = meter or Meter()
 
     @property
     def launchers(self) -> Sequence[str]:
@@ -57,6 +60,8 @@ class Scheduler:
             await launcher.check(submission.spec)
         admission = await self._store.admit(submission, self._limits, self._clock())
         run = admission.run
+        if admission.fresh:
+            self._meter.count(RUNS_ADMITTED, run.spec.launcher)
         log.info(
             "run admitted", extra={"action": "admit", "run": run.id, "number": run.number, "fresh": admission.fresh}
         )
