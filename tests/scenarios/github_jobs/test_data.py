@@ -2,8 +2,9 @@
 
 `_SEARCH` looks where a program can look for this job's token and payload: its environment, the environments and command
 lines of all processes it may see, GitHub's event file. What it finds is told per machine, as it is not the same
-everywhere: an ordinary user's job leaves the event file to be read by its programs, emptied of both. Not looked at is
-the memory of GitHub's own runner software, which a program of the same user may read (workflows/run-job/README.md).
+everywhere: an ordinary user's job leaves the event file to be read by its programs, emptied of both. Not looked at are
+the memory and the logs of GitHub's own runner software, which a program of the same user may read
+(workflows/run-job/README.md), and the file from which the sandbox tells act the event, which GitHub does not have.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ COMMANDS = [
 _SEARCH = r"""
 import glob, json, os, re, sys
 LIKE_A_TOKEN = re.compile(rb"v1\.\d+\.\d{9,}\.[\w-]{20,}|ghs_[0-9a-f]{20,}")
+EVENT_FILES = "/sandbox-github-*/home/cache/act/*/act/workflow/event.json"
 def look(path):
     try:
         with open(path, "rb") as file:
@@ -60,7 +62,7 @@ def look(path):
         return b""
 def leaked(paths):
     return [path for path in paths if LIKE_A_TOKEN.search(look(path))]
-events = [json.loads(text) for text in map(look, glob.glob(sys.argv[2] + "/sandbox-github-*/event.json")) if text]
+events = [json.loads(text) for text in map(look, glob.glob(sys.argv[2] + EVENT_FILES)) if text]
 print(json.dumps({
     "environment": sorted(name for name in os.environ if re.match("GITHUB|ACTIONS|RUNNER|RUN_JOB", name)),
     "processes": leaked(glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline")),

@@ -49,12 +49,12 @@ class Limit:
     kind: str
     status: int
 
-    def order(self, hall: Hall, method: str, route: str) -> None:
+    def order(self, hall: Hall, method: str, route: str, lasts_s: int = 2) -> None:
         """Have the next such request refused for it."""
         if self.kind == "primary":
-            hall.github.limit_primary(method=method, route=route, status=self.status, reset_s=2)
+            hall.github.limit_primary(method=method, route=route, status=self.status, reset_s=lasts_s)
         else:
-            hall.github.limit_secondary(method=method, route=route, status=self.status, retry_after_s=2)
+            hall.github.limit_secondary(method=method, route=route, status=self.status, retry_after_s=lasts_s)
 
 
 LIMITS = [Limit(kind, status) for kind in ("primary", "secondary") for status in (403, 429)]
@@ -80,7 +80,8 @@ async def test_a_limit_on_dispatch_is_told_and_waited_for(halls: Halls, here: Li
 async def test_a_limit_on_looking_is_told_and_delays_no_more_than_that(halls: Halls, limit: Limit) -> None:
     hall = halls.late
     place = await hall.hold(HOLDING)
-    limit.order(hall, "GET", LIST)
+    # Long enough for people to be told, however busy the machine.
+    limit.order(hall, "GET", LIST, lasts_s=5)
     await hall.says(place, "GitHub's limit is used up; it lets us ask again at ")
     place.ledger.go()
     await hall.succeeds_once(place)

@@ -127,9 +127,10 @@ async def test_the_queue_limit_ends_a_wait_for_a_machine_and_one_for_github() ->
     async with open_hall(live=False, settings={"QUEUE_LIMIT_S": "4"}) as hall:
         waits = await hall.open(SHORT, gpu="NOBODY")
         await hall.says(waits, "waits for a runner")
+        too_long = "it waited too long for a machine; try again later"
+        await hall.ends(waits, Status.TIMED_OUT, too_long)
+        assert [job.conclusion for job in hall.jobs(waits)] == ["cancelled"]
         hall.github.limit_primary(method="POST", route=DISPATCH, reset_s=3600)
         limited = await hall.open(SHORT)
-        for place in (waits, limited):
-            await hall.ends(place, Status.TIMED_OUT, "it waited too long for a machine; try again later")
-            assert place.ledger.begun == 0
-        assert hall.jobs(limited) == []
+        await hall.ends(limited, Status.TIMED_OUT, too_long)
+        assert (hall.jobs(limited), waits.ledger.begun, limited.ledger.begun) == ([], 0, 0)
