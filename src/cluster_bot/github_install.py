@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cluster_bot import __version__
+from cluster_bot.app import github_logins
 from cluster_bot.errors import StartupError
 from cluster_bot.launchers.github_actions.admin import WRITE, AdminApi, AdminError, odd
 from cluster_bot.launchers.github_actions.api import PUBLIC_API, Answer
@@ -243,13 +244,12 @@ async def install_by(settings: Settings, repository: str | None, token: str | No
     name = repository or settings.github_repository
     if name is None or REPOSITORY_NAME.fullmatch(name) is None:
         raise StartupError("Say which repository: `cluster-bot github install OWNER/REPOSITORY`.")
-    if token is None and settings.github_token is not None:
-        token = settings.github_token.get_secret_value()
-    if not token:
+    if not token and not settings.github_enabled:
         raise StartupError(
             "GITHUB_TOKEN is not set; put a token into .env, or give one that is kept nowhere with --ask-token."
         )
-    api = AdminApi(Token(token), name, base_url=settings.github_api_url or PUBLIC_API)
+    login = Token(token) if token else github_logins(settings)[0]
+    api = AdminApi(login, name, base_url=settings.github_api_url or PUBLIC_API)
     try:
         return (await install(api, name, files)).words()
     finally:

@@ -9,9 +9,12 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from cluster_bot.app import github_logins
+from cluster_bot.check.hook import look_at_webhook
 from cluster_bot.check.inputs import misfits
 from cluster_bot.check.lines import Check, Said, UntriedError
 from cluster_bot.errors import StartupError
@@ -20,8 +23,8 @@ from cluster_bot.launchers.github_actions import PUBLIC_API, GpuSettings, parse_
 from cluster_bot.launchers.github_actions.admin import READ, WRITE, AdminApi, AdminError, odd
 from cluster_bot.launchers.github_actions.api import Answer
 from cluster_bot.launchers.github_actions.gpus import offered_by
-from cluster_bot.launchers.github_actions.tokens import Token
 from cluster_bot.settings import Settings
+from cluster_bot.web.github_webhook import PATH as WEBHOOK_PATH
 
 EXPIRES_SOON_S = 14 * 86_400
 INSTALL = "run `cluster-bot github install` and merge its pull request"
@@ -31,24 +34,36 @@ NEEDED_ACTIONS = "actions/checkout, actions/upload-artifact and astral-sh/setup-
 @asynccontextmanager
 async def checks_of_github(settings: Settings) -> AsyncIterator[list[tuple[str, Check]]]:
     """The checks with their names; a single one where `/run github` is switched off, or can't be."""
-    if settings.github_token is None:
+    if not settings.github_enabled:
         yield [("GitHub", _off)]
         return
-    token = settings.github_token.get_secret_value()
-    api = AdminApi(Token(token), settings.github_repository or "", base_url=settings.github_api_url or PUBLIC_API)
+    apis: list[AdminApi] = []
+
+    async def logins() -> Said:
+        return Said(f"{len(github_logins(settings))} of them")
+
     try:
-        of = _OfGithub(settings, api)
+        name, base_url = settings.github_repository or "", settings.github_api_url or PUBLIC_API
+        apis += [AdminApi(login, name, base_url=base_url) for login in github_logins(settings)]
+    except StartupError:
+        yield [("GitHub token", logins)]
+        return
+    try:
+        of = _OfGithub(settings, apis)
+        several = len(apis) > 1
         yield [
-            ("GitHub token", of.token),
+            *((f"GitHub token{f' {n}' if several else ''}", partial(of.token, api)) for n, api in enumerate(apis, 1)),
             ("GitHub repository", of.repository),
             ("GitHub Actions", of.actions),
             ("GitHub workflow files", of.files),
             ("GitHub workflows", of.workflows),
             ("GitHub dispatches", of.dispatches),
             ("GitHub runners", of.runners),
+            ("GitHub webhook", of.webhook),
         ]
     finally:
-        api.close()
+        for api in apis:
+            api.close()
 
 
 async def _off() -> Said:
@@ -56,21 +71,25 @@ async def _off() -> Said:
 
 
 class _OfGithub:
-    """The checks, in order; the first two say whether the others can be tried."""
+    """The checks, in order; the first ones say whether the others can be tried.
 
-    def __init__(self, settings: Settings, api: AdminApi) -> None:
+    Of several logins the first that is accepted is asked for what all see alike, and each for its right to dispatch.
+    """
+
+    def __init__(self, settings: Settings, apis: Sequence[AdminApi]) -> None:
         self._settings = settings
-        self._api = api
-        self._accepted = False
+        self._api = apis[0]
+        self._accepted: list[AdminApi] = []
         self._repository: Mapping[str, Any] | None = None
 
     # --- the token and the repository ---------------------------------------------------------------------------
 
-    async def token(self) -> Said:
-        answer = await self._api.ask("GET", "/rate_limit")
+    async def token(self, api: AdminApi) -> Said:
+        answer = await api.ask("GET", "/rate_limit")
         if answer.status != 200:
             raise AdminError(odd(answer, "the question for the rate limit"))
-        self._accepted = True
+        self._accepted.append(api)
+        self._api = self._accepted[0]
         core = answer.body["resources"]["core"]
         reset = time.strftime("%H:%M", time.gmtime(core["reset"]))
         left = f"{core['remaining']} of {core['limit']} requests left until {reset} UTC"
@@ -79,7 +98,7 @@ class _OfGithub:
         until = "" if expiry is None else f", expires on {datetime.fromtimestamp(expiry, UTC):%Y-%m-%d}"
         renew = "; make a new one before (your Settings, Developer settings)" if soon else ""
         low = core["remaining"] < core["limit"] / 10
-        return Said(f"accepted ({self._api.kind.value}){until}{renew}; {left}", warning=soon or low)
+        return Said(f"accepted ({api.kind.value}){until}{renew}; {left}", warning=soon or low)
 
     async def repository(self) -> Said:
         if not self._accepted:
@@ -181,7 +200,7 @@ class _OfGithub:
                     f"it, whatever GITHUB_REF says; {INSTALL}."
                 )
             if answer.status == 403:
-                raise self._no_actions()
+                raise _no_actions(self._api)
             if answer.status == 200 and answer.body.get("state") != "active":
                 raise StartupError(
                     f"The workflow {name} is switched off ({answer.body.get('state')}); switch it on (Actions, the "
@@ -202,27 +221,30 @@ class _OfGithub:
             raise StartupError(f"{name} on the branch {self._settings.github_ref} {said}; {INSTALL}.")
         return said
 
-    def _no_actions(self) -> AdminError:
-        return AdminError(f"The token may not start workflows; {self._api.kind.allow('Actions', WRITE)}.")
-
     async def dispatches(self) -> Said:
         """Ask for a dispatch that cannot be: GitHub looks at the right to dispatch before it looks for the branch."""
+        self._known()
+        for api in self._accepted:
+            await self._may_dispatch(api)
+        several = len(self._accepted) > 1
+        return Said(f"the token{'s' if several else ''} may start workflows")
+
+    async def _may_dispatch(self, api: AdminApi) -> None:
         name = (self._gpus() or offered_by(()))[0].workflow
         # No branch has this name, and no inputs are sent, though each of our workflows requires one.
         nowhere = {"ref": f"cluster-bot/no-such-branch-{secrets.token_hex(16)}", "inputs": {}}
-        answer = await self._api.ask("POST", self._below(f"/actions/workflows/{name}/dispatches"), nowhere)
+        answer = await api.ask("POST", self._below(f"/actions/workflows/{name}/dispatches"), nowhere)
         if answer.status == 403:
-            raise self._no_actions()
+            raise _no_actions(api)
         if answer.status == 404:
             raise AdminError(
                 f"GitHub knows no workflow {name}, or hides it from this token: see above, and "
-                f"{self._api.kind.allow('Actions', WRITE)}."
+                f"{api.kind.allow('Actions', WRITE)}."
             )
         if answer.status != 422:
             raise AdminError(odd(answer, f"the question whether {name} may be dispatched"))
         if "workflow_dispatch" in answer.message:
             raise AdminError(f"The workflow {name} has no workflow_dispatch trigger; {INSTALL}.")
-        return Said("the token may start workflows")
 
     # --- who runs it --------------------------------------------------------------------------------------------
 
@@ -249,6 +271,14 @@ class _OfGithub:
             )
         return Said(counted)
 
+    async def webhook(self) -> Said:
+        if self._settings.github_webhook_secret is None:
+            return Said("none (GITHUB_WEBHOOK_SECRET): the bot looks at GitHub every few seconds instead")
+        if self._settings.public_url is None:
+            raise StartupError("GITHUB_WEBHOOK_SECRET is set and PUBLIC_URL is not; set it to the bot's address.")
+        address = f"{self._settings.public_url}{WEBHOOK_PATH}"
+        return await look_at_webhook(self._api, self._below("/hooks"), address)
+
     async def _all_runners(self) -> tuple[Sequence[Mapping[str, Any]], bool]:
         """The repository's runners and its organisation's, as far as the token sees them; whether it may not."""
         told = self._known()
@@ -263,6 +293,10 @@ class _OfGithub:
             elif number == 0:
                 hidden = True
         return found, hidden
+
+
+def _no_actions(api: AdminApi) -> AdminError:
+    return AdminError(f"The token may not start workflows; {api.kind.allow('Actions', WRITE)}.")
 
 
 def _serves(runner: Mapping[str, Any], labels: Sequence[str]) -> bool:

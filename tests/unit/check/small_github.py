@@ -51,6 +51,8 @@ class SmallGitHub:
     enabled: bool = True
     runners: list[dict[str, Any]] = field(default_factory=list)
     organisation: list[dict[str, Any]] = field(default_factory=list)
+    hooks: list[dict[str, Any]] = field(default_factory=list)
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
 
     # --- git --------------------------------------------------------------------------------------------------------
 
@@ -121,6 +123,8 @@ class SmallGitHub:
         if method == "GET" and place == "pulls":
             wanted = query["head"].partition(":")[2]
             return 200, [one for one in self.pulls if one["state"] == query["state"] and one["branch"] == wanted]
+        if method == "GET" and place.startswith("hooks"):
+            return 200, self.hooks if place == "hooks" else self.deliveries
         if place.startswith("actions/") or path in ("/rate_limit", "/orgs/gpu-club/actions/runners"):
             return self._actions(method, place.removeprefix("actions/"), body)
         if method in ("POST", "PATCH") and (place.startswith("git/") or place == "pulls"):

@@ -52,6 +52,7 @@ async def test_all_is_well_and_nothing_was_started(ready: SmallGitHub) -> None:
         "GitHub workflows": "✓ amd_workflow.yml, nvidia_workflow.yml: enabled, and each takes what the bot sends",
         "GitHub dispatches": "✓ the token may start workflows",
         "GitHub runners": "✓ NVIDIA: 1 online, AMD: 1 online",
+        "GitHub webhook": "✓ none (GITHUB_WEBHOOK_SECRET): the bot looks at GitHub every few seconds instead",
     }
     assert [one for one in ready.asked if not one.startswith("GET")] == [
         "POST /actions/workflows/nvidia_workflow.yml/dispatches"
@@ -67,14 +68,14 @@ async def test_a_bad_token_is_said_once(ready: SmallGitHub) -> None:
     good, said = await check(ready, github_token="github_pat_other")
     assert not good
     assert "has expired or was revoked" in said["GitHub token"]
-    assert [words[0] for words in said.values()] == ["✗", *"------"]
+    assert [words[0] for words in said.values()] == ["✗", *"------✓"]
 
 
 async def test_a_repository_that_is_not_seen(ready: SmallGitHub) -> None:
     good, said = await check(ready, github_repository="gpu-club/other")
     assert not good
     assert "choose it under the token's Repository access" in said["GitHub repository"]
-    assert [words[0] for words in said.values()] == ["✓", "✗", *"-----"]
+    assert [words[0] for words in said.values()] == ["✓", "✗", *"-----✓"]
     assert "set it to OWNER/REPOSITORY" in (await check(ready, github_repository=None))[1]["GitHub repository"]
 
 
@@ -184,6 +185,69 @@ async def test_a_trouble_has_its_line_and_leaves_the_others(
     assert words in said[name]
     assert good is (mark != "✗")
     assert sum(line[0] == "✗" for line in said.values()) == (mark == "✗")
+
+
+HOOKED = {"github_webhook_secret": "s", "public_url": "https://bot.example.org"}
+ADDRESS = "https://bot.example.org/github/webhook"
+
+
+def hook(**changes: Any) -> dict[str, Any]:
+    events = ["workflow_job", "workflow_run"]
+    config = {"url": ADDRESS, "content_type": "json"}
+    return {"id": 1, "active": True, "events": events, "config": config, **changes}
+
+
+def delivery(status: int) -> dict[str, Any]:
+    return {"event": "ping", "delivered_at": "2026-01-01T00:00:00Z", "status": "timed out", "status_code": status}
+
+
+WEBHOOKS: dict[str, tuple[list[dict[str, Any]], int, str, str]] = {
+    "arrived": ([hook()], 202, "✓", "the newest delivery (ping, 2026-01-01T00:00:00Z) arrived"),
+    "arrived before": ([hook()], 409, "✓", "arrived"),
+    "lost": ([hook()], 504, "!", "did not arrive (timed out); start the bot"),
+    "refused": ([hook()], 403, "✗", "the webhook's secret is not GITHUB_WEBHOOK_SECRET"),
+    "none": ([hook(config={"url": "https://other.example.org"})], 202, "!", f"the repository has none to {ADDRESS}"),
+    "two": ([hook(), hook(id=2)], 202, "!", "delete all but one"),
+    "inactive": ([hook(active=False)], 202, "✗", "tick Active"),
+    "other events": ([hook(events=["push"])], 202, "✗", "does not tell of Workflow runs and Workflow jobs"),
+    "all events": ([hook(events=["*"])], 202, "✓", "arrived"),
+    "forms": ([hook(config={"url": ADDRESS, "content_type": "form"})], 202, "✗", "application/json"),
+}
+
+
+@pytest.mark.parametrize(("hooks", "status", "mark", "words"), WEBHOOKS.values(), ids=WEBHOOKS)
+async def test_the_webhook(ready: SmallGitHub, hooks: list[dict[str, Any]], status: int, mark: str, words: str) -> None:
+    ready.hooks, ready.deliveries = hooks, [delivery(status)]
+    good, said = await check(ready, **HOOKED)
+    assert said["GitHub webhook"].startswith(mark)
+    assert words in said["GitHub webhook"]
+    assert good is (mark != "✗")
+
+
+async def test_a_webhook_that_can_t_be_judged(ready: SmallGitHub) -> None:
+    ready.hooks = [hook()]
+    assert "no delivery to be seen yet" in (await check(ready, **HOOKED))[1]["GitHub webhook"]
+    ready.says["GET /hooks"] = (403, NO_RIGHT)
+    good, said = await check(ready, **HOOKED)
+    assert good
+    assert '! can\'t be seen with this token; give it "Webhooks: Read and write"' in said["GitHub webhook"]
+    good, said = await check(ready, github_webhook_secret="s")
+    assert not good
+    assert "PUBLIC_URL is not" in said["GitHub webhook"]
+
+
+async def test_several_tokens_have_a_line_each_and_the_first_good_one_asks(ready: SmallGitHub) -> None:
+    good, said = await check(ready, github_token=f"github_pat_other, {TOKEN}")
+    assert not good
+    assert said["GitHub token 1"].startswith("✗")
+    assert said["GitHub token 2"].startswith("✓")
+    assert [words[0] for words in said.values()] == ["✗", *"✓✓✓✓✓✓✓✓"]
+
+
+async def test_an_app_without_its_key_is_one_sentence(ready: SmallGitHub) -> None:
+    good, said = await check(ready, github_token=None, github_app_id="1")
+    assert (good, list(said)) == (False, ["GitHub token"])
+    assert "GITHUB_APP_PRIVATE_KEY is not" in said["GitHub token"]
 
 
 async def test_another_branch(ready: SmallGitHub) -> None:
