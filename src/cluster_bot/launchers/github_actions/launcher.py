@@ -13,16 +13,19 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cluster_bot.errors import UserError
+from cluster_bot.launchers.github_actions import last_words
 from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
 from cluster_bot.launchers.github_actions.artifacts import MOST_FILE_BYTES, SpoolArchives
 from cluster_bot.launchers.github_actions.dispatch import Accepted, Reporting, dispatch, inputs_of
 from cluster_bot.launchers.github_actions.gpus import GpuSettings, offered_by
+from cluster_bot.launchers.github_actions.stopping import Cancels
 from cluster_bot.launchers.github_actions.watch import Timing, Watch
-from cluster_bot.launchers.github_actions.webhook import Redelivery
+from cluster_bot.launchers.github_actions.webhook import Redelivery, run_named
 from cluster_bot.launchers.spool_folder import SpoolFolder, SpoolReader, attempts_below
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import GpuOffer, LaunchRefusedError, LaunchUncertainError, Unknowable
@@ -34,6 +37,8 @@ from cluster_runner.wire import Event
 log = get_logger(__name__)
 
 _NO_RUN = Observation(Sighting.MISSING, "it is no run of this launcher")
+# How many failed runs are explained in one look.
+WHYS_A_LOOK = 2
 _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
@@ -77,7 +82,9 @@ class GithubActions:
         self._none_at: dict[str, float] = {}
         self._failing_since: dict[str, float] = {}
         self._details_known = True
-        self._cancelled_at: dict[int, float] = {}
+        self._cancels = Cancels(api, again_s=self._timing.cancel_again_s, force_s=self._timing.force_after_s)
+        self._last_words: dict[int, str] = {}
+        self._unheard_since: dict[int, float] = {}
 
     @property
     def claims(self) -> bool:
@@ -182,23 +189,10 @@ class GithubActions:
         return None if self.claims else Unknowable.EVER
 
     async def stop(self, handle: Handle) -> None:
-        """Ask GitHub to cancel, again only after a while: it is polite to the job and gives it some seconds."""
+        """Ask GitHub to cancel, again only after a while, and then by force."""
         number = _number_in(handle)
-        now = time.monotonic()
-        asked_at = self._cancelled_at.get(number or 0)
-        if number is None or (asked_at is not None and now - asked_at < self._timing.cancel_again_s):
-            return
-        self._cancelled_at[number] = now
-        try:
-            answer = await self._api.post(f"/actions/runs/{number}/cancel")
-        except (GithubError, GithubLimitError) as error:
-            del self._cancelled_at[number]
-            log.warning("could not cancel: %s", error, extra={"action": "cancel_failed"})
-            return
-        if answer.status not in (202, 404, 409):
-            del self._cancelled_at[number]
-            log.warning("cancel was answered %s", answer.status, extra={"action": "cancel_failed"})
-        self._watch.hurry()
+        if number is not None and await self._cancels.ask(number):
+            self._watch.hurry()
 
     def handle_of(self, scheduler_run: str) -> Handle | None:
         """The handle of the workflow run that a runner says it is."""
@@ -214,11 +208,36 @@ class GithubActions:
         """One look at all, or none where it is too early for the next: then what the last one saw."""
         numbers = {handle: _number_in(handle) for handle in handles}
         wanted = {number for number in numbers.values() if number is not None}
-        self._cancelled_at = {one: at for one, at in self._cancelled_at.items() if one in wanted}
+        self._cancels.keep(wanted)
+        self._last_words = {one: words for one, words in self._last_words.items() if one in wanted}
+        self._unheard_since = {one: at for one, at in self._unheard_since.items() if one in wanted}
         await self._watch.look(wanted)
-        return {
-            handle: _NO_RUN if number is None else self._watch.observation(number) for handle, number in numbers.items()
-        }
+        await self._ask_why(wanted)
+        return {handle: _NO_RUN if number is None else self._observation(number) for handle, number in numbers.items()}
+
+    async def _ask_why(self, wanted: Collection[int]) -> None:
+        """Look up why runs failed that nobody heard of, and that left no artifact; a few each time."""
+        due = [number for number in wanted if self._unheard(number) and self._last_words.get(number) is None]
+        for number in [one for one in due if self._unheard(one) in self._none_at][:WHYS_A_LOOK]:
+            self._last_words[number] = await last_words.last_words(self._api, number)
+
+    def _unheard(self, number: int) -> str | None:
+        """The title of a workflow run that failed and whose runner has not said anything; None for any other."""
+        seen = self._watch.listing.get(number)
+        if seen is None or seen.conclusion not in last_words.CONCLUSIONS or run_named(seen.title) is None:
+            return None
+        return None if seen.title in self._watch.heard or seen.title in self._fetched else seen.title
+
+    def _observation(self, number: int) -> Observation:
+        """What was seen of a workflow run; of one that failed unheard not before it is known why, or can't be."""
+        observed = self._watch.observation(number)
+        if self._unheard(number) is None:
+            return observed
+        words = self._last_words.get(number)
+        since = self._unheard_since.setdefault(number, time.monotonic())
+        if words is None and time.monotonic() - since < self._timing.last_words_s:
+            return Observation(Sighting.UNKNOWN, url=observed.url)
+        return replace(observed, detail=f"{observed.detail} {words or ''}".strip())
 
     # --- the spool ----------------------------------------------------------------------------------------------
 

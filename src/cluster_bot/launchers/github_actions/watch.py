@@ -27,12 +27,13 @@ MOST_LINKS = 1000
 class Timing:
     """How often GitHub is asked, and how long it is given; seconds.
 
-    A look follows the last by `fast_s` while things change and, growing, by `slow_s` while they don't. `listed_s` is
-    how long an accepted dispatch may take to be listed; `steps_after_s` when, for want of lines, people are told the
-    step; `artifact_again_s` how soon an artifact that was not there is asked for again; `artifacts_s` how soon one
-    listing of artifacts may follow another, so that it serves all that ended meanwhile; `artifact_patience_s` for how
-    long one that can't be fetched is asked for before the run is told as lost. While the webhook can be relied on, a
-    look follows the last by `told_fast_s` to `told_slow_s`.
+    A look follows the last by `fast_s` while things change and, growing, by `slow_s` while they don't; by `told_fast_s`
+    to `told_slow_s` while the webhook can be relied on. `listed_s` is how long an accepted dispatch may take to be
+    listed; `steps_after_s` when, for want of lines, people are told the step; `cancel_again_s` how soon a cancel is
+    repeated, and `force_after_s` when by force; `artifact_again_s` how soon an artifact that was not there is asked for
+    again; `artifacts_s` how soon one listing of artifacts may follow another, so that it serves all that ended
+    meanwhile; `artifact_patience_s` for how long one that can't be fetched is asked for before the run is told as lost;
+    `last_words_s` for how long the end of a run that failed unheard waits for why.
     """
 
     fast_s: float = 2.0
@@ -42,10 +43,12 @@ class Timing:
     listed_s: float = 60.0
     steps_after_s: float = 15.0
     cancel_again_s: float = 30.0
+    force_after_s: float = 60.0
     runners_s: float = 60.0
     artifact_again_s: float = 3.0
     artifacts_s: float = 2.0
     artifact_patience_s: float = 900.0
+    last_words_s: float = 30.0
 
     def with_reports(self) -> "Timing":
         """The same for a bot whose runners report by themselves: GitHub has little to add."""
