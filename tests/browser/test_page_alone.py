@@ -348,7 +348,7 @@ async def test_an_empty_channel_says_what_to_do(alone: Alone, visit: Visit) -> N
     register(alone, {"name": "run", "description": "Run", "type": 1, "options": [local]})
     you = await visit(alone.server, "general")
     await expect(you.page.get_by_role("heading", name="Welcome to #general")).to_be_visible()
-    await expect(you.page.get_by_text("Type /run local and attach a program")).to_be_visible()
+    await expect(you.page.get_by_text("Type /run and attach a program")).to_be_visible()
     await you.page.get_by_role("group", name="Programs to try").get_by_role("button", name="plot.py").click()
     form = you.page.get_by_role("form", name="Command run local")
     await expect(form.get_by_role("button", name="script: plot.py")).to_be_visible()

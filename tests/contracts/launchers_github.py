@@ -31,7 +31,7 @@ from cluster_sandbox.github import Run as WorkflowRun
 from workflow_folder import machine_environment, workflow_folder
 
 # No look is put off, and nothing is waited for that the stand-in does at once.
-TIMING = Timing(fast_s=0.0, slow_s=0.0, listed_s=0.0, cancel_again_s=0.0, artifact_again_s=0.0)
+TIMING = Timing(fast_s=0.0, slow_s=0.0, listed_s=0.0, cancel_again_s=0.0, artifact_again_s=0.0, last_words_s=0.0)
 
 
 class GithubAlone(Harness):

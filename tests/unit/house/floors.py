@@ -59,6 +59,9 @@ VENDORS = {
     "pydantic": ("cluster_bot.settings", "cluster_bot.store"),
     "pydantic_settings": ("cluster_bot.settings",),
     "prometheus_client": ("cluster_bot.web",),
+    "yaml": ("cluster_sandbox.github",),
+    "jwt": ("cluster_sandbox.github",),  # what an App says of itself
+    "cryptography": ("cluster_sandbox.github",),
 }
 
 # The domain is pure: it is told the time and does no I/O.
