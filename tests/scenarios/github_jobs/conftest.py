@@ -26,6 +26,8 @@ class Halls:
     """Runs whose dispatch had no effect, begun first of all, since a bot takes up to a minute to give them up."""
     silent: Place
     """A run in the late hall that waits with its program from the beginning."""
+    impatient: asyncio.Task[tuple[Hall, Place, Place]]
+    """A hall with a short queue limit, when two runs are over there: one had no machine, one a GitHub with a limit."""
 
     async def both(self, play: Callable[[Hall], Awaitable[None]]) -> None:
         """Play it in both, at the same time."""
@@ -44,7 +46,21 @@ async def halls() -> AsyncIterator[Halls]:
         opened = [stack.enter_async_context(open_hall(live=live)) for live in (True, False)]
         live, late = await asyncio.gather(*opened)
         errors = await _error_before(live), await _error_before(late)
-        yield Halls(live, late, *errors, await late.hold(HOLDING))
+        silent = await late.hold(HOLDING)
+        hurried = await stack.enter_async_context(open_hall(live=False, settings={"QUEUE_LIMIT_S": "4"}))
+        impatient = asyncio.create_task(_impatient(hurried), name="impatient")
+        yield Halls(live, late, *errors, silent, impatient)
+        impatient.cancel()
+        await asyncio.wait([impatient])
+
+
+async def _impatient(hall: Hall) -> tuple[Hall, Place, Place]:
+    waits = await hall.open(SHORT, gpu="NOBODY")
+    await hall.verdict(waits)
+    hall.github.limit_primary(method="POST", route=DISPATCH, reset_s=3600)
+    limited = await hall.open(SHORT)
+    await hall.verdict(limited)
+    return hall, waits, limited
 
 
 async def _error_before(hall: Hall) -> tuple[Place, Fault]:

@@ -37,7 +37,8 @@ from cluster_sandbox.github import GitHubServer, Policy, Run
 from .machines import GPUS, RUNNERS, copy_repository, machine_path
 from .programs import Ledger
 
-PATIENCE_S = 60.0
+# More than the minute after which a bot gives a dispatch up of which nothing was heard.
+PATIENCE_S = 90.0
 DISPATCH = "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches"
 LIST = "/repos/{owner}/{repo}/actions/runs"
 ONE = "/repos/{owner}/{repo}/actions/runs/{run_id}"

@@ -81,7 +81,7 @@ async def test_a_limit_on_looking_is_told_and_delays_no_more_than_that(halls: Ha
     hall = halls.late
     place = await hall.hold(HOLDING)
     # Long enough for people to be told, however busy the machine.
-    limit.order(hall, "GET", LIST, lasts_s=5)
+    limit.order(hall, "GET", LIST, lasts_s=4)
     await hall.says(place, "GitHub's limit is used up; it lets us ask again at ")
     place.ledger.go()
     await hall.succeeds_once(place)

@@ -8,7 +8,7 @@ from cluster_bot.runs.run import Status
 from cluster_sandbox.github import StorageFault
 
 from .conftest import Halls
-from .hall import DISPATCH, LIST, Hall, open_hall
+from .hall import LIST, Hall
 from .programs import HOLDING, SHORT, TIDY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -121,16 +121,3 @@ async def test_a_token_that_is_refused_for_a_while_in_the_middle(halls: Halls) -
         await hall.succeeds_once(place)
 
     await halls.both(play)
-
-
-async def test_the_queue_limit_ends_a_wait_for_a_machine_and_one_for_github() -> None:
-    async with open_hall(live=False, settings={"QUEUE_LIMIT_S": "4"}) as hall:
-        waits = await hall.open(SHORT, gpu="NOBODY")
-        await hall.says(waits, "waits for a runner")
-        too_long = "it waited too long for a machine; try again later"
-        await hall.ends(waits, Status.TIMED_OUT, too_long)
-        assert [job.conclusion for job in hall.jobs(waits)] == ["cancelled"]
-        hall.github.limit_primary(method="POST", route=DISPATCH, reset_s=3600)
-        limited = await hall.open(SHORT)
-        await hall.ends(limited, Status.TIMED_OUT, too_long)
-        assert (hall.jobs(limited), waits.ledger.begun, limited.ledger.begun) == ([], 0, 0)

@@ -30,3 +30,14 @@ async def test_an_error_before_it_took_effect_is_told_as_unknown_where_they_do_n
     place, fault = halls.late_error_before
     await halls.late.ends(place, Status.LOST, "github was asked and never said whether it started")
     assert (place.ledger.begun, halls.late.jobs(place), fault.hits) == (0, [], 1)
+
+
+async def test_the_queue_limit_ends_a_wait_for_a_machine_and_one_for_github(halls: Halls) -> None:
+    hall, waits, limited = await halls.impatient
+    await hall.says(waits, "waits for a runner")
+    await hall.says(limited, "GitHub's limit is used up; it lets us ask again at ")
+    for place in (waits, limited):
+        await hall.ends(place, Status.TIMED_OUT, "it waited too long for a machine; try again later")
+        assert place.ledger.begun == 0
+    assert [job.conclusion for job in hall.jobs(waits)] == ["cancelled"]
+    assert hall.jobs(limited) == []
