@@ -1,5 +1,5 @@
-"""What this GitHub knows: runs with their job and steps, artifacts, runners, executions, hooks and their deliveries.
-Plain records, no behaviour.
+"""What this GitHub knows: runs with their job and steps, artifacts, runners, executions, pull requests, hooks
+and their deliveries. Plain records, no behaviour.
 
 Times are unix seconds, None where the moment has not come.
 """
@@ -128,6 +128,28 @@ class Execution:
     started: float
     ended: float | None = None
     exit_code: int | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Pull:
+    """A pull request between two branches of the repository. `head_sha` and `base_sha` follow them while it is open."""
+
+    id: int
+    number: int
+    title: str
+    body: str | None
+    login: str
+    head: str
+    base: str
+    head_sha: str
+    base_sha: str
+    created_at: float
+    updated_at: float
+    draft: bool = False
+    state: Literal["open", "closed"] = "open"
+    closed_at: float | None = None
+    merged_at: float | None = None
+    merge_sha: str | None = None
 
 
 EVENTS = ("workflow_run", "workflow_job")

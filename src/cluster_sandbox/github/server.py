@@ -17,7 +17,8 @@ from aiohttp import web
 from ..faults import Fault, Faults
 from ..record import Request
 from .access import App, Installation, at_level
-from .model import EVENTS, Execution, Hook, Machine, Run, Runner
+from .git_store import GitStore
+from .model import EVENTS, Execution, Hook, Machine, Pull, Run, Runner
 from .page import Pages
 from .policy import Policy
 from .rest.pipeline import PREFIX, PRIMARY, SECONDARY, Pipeline
@@ -195,6 +196,22 @@ class GitHubServer:
     def webhooks(self) -> Webhooks:
         """Hooks, their deliveries, and the troubles ordered for them."""
         return self.service.webhooks
+
+    # --- the repository -----------------------------------------------------------------------------
+
+    @property
+    def git(self) -> GitStore:
+        """Its branches and their files."""
+        return self.world.git
+
+    @property
+    def pulls(self) -> list[Pull]:
+        """All pull requests, oldest first."""
+        return list(self.world.pulls.all.values())
+
+    def merge(self, number: int) -> None:
+        """Merge a pull request, as its button does; what it brings is there for the next dispatch. GitError."""
+        self.world.pulls.merge(self.world.pulls.all[number])
 
     # --- what happened ------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +88,35 @@ class Workspace:
 
 
 def copy_tree(root: Path, target: Path) -> None:
-    """Copy what belongs to the repository: what git does not ignore, else everything but `LEFT_OUT`."""
+    """Copy what belongs to the repository."""
+    target.mkdir()
+    for name in listed(root):
+        source = root / name
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target / name, follow_symlinks=False)
+
+
+def listed(root: Path) -> list[str]:
+    """The files that belong to the repository, by path: what git does not ignore, else everything but `LEFT_OUT`."""
     names = _listed_by_git(root)
     if names is None:
-        shutil.copytree(root, target, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT, ".venv-*"))
-        return
-    target.mkdir()
-    for name in names:
-        source = root / name
-        if source.is_file() or source.is_symlink():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target / name, follow_symlinks=False)
+        return walk(root, LEFT_OUT)
+    return [name for name in names if (root / name).is_file() or (root / name).is_symlink()]
+
+
+def walk(root: Path, left_out: Container[str] = ()) -> list[str]:
+    """The files and links below a folder, by path."""
+    return sorted(_walk(root, root, left_out))
+
+
+def _walk(folder: Path, root: Path, left_out: Container[str]) -> Iterator[str]:
+    for path in folder.iterdir():
+        if path.name in left_out or path.name.startswith(".venv-"):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _walk(path, root, left_out)
+        elif path.is_file() or path.is_symlink():
+            yield path.relative_to(root).as_posix()
 
 
 def _listed_by_git(root: Path) -> list[str] | None:

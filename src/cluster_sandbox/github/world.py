@@ -20,8 +20,10 @@ from typing import Any
 
 from ..pulse import Pulse
 from .execution import Executor
+from .git_store import GitStore
 from .model import Artifact, Execution, Job, Machine, Run, Runner
 from .policy import Policy
+from .pulls import Pulls
 from .workflow import StartupError, Workflow, WorkflowError, load, plan, title
 
 log = logging.getLogger(__name__)
@@ -46,14 +48,17 @@ class World:
         policy: Policy,
         environment: Mapping[str, str],
     ) -> None:
-        self.root, self.owner, self.name, self.policy = root, owner, name, policy
+        self.owner, self.name, self.policy = owner, name, policy
         self.environment = environment
         self.full_name = f"{owner}/{name}"
         self.actor = "cluster-bot"
         """Who dispatched; one person for all."""
         self.branch = "main"
-        self.private = True
         self.pulse = Pulse()
+        self.private = True
+        self.actions_enabled = True
+        self.git = GitStore(root, self.branch, owner, self.now)
+        self.pulls = Pulls(self.git, owner, self.now, self.new_id, self.pulse.ring)
         self.api_url = ""
         self.runs: dict[int, Run] = {}
         self.artifacts: dict[int, Artifact] = {}
@@ -67,6 +72,7 @@ class World:
         # Above 32 bits, as GitHub's are, and never those of a server that was here before.
         self._ids = itertools.count(int(time.time() * 10))
         self._numbers = itertools.count(1)
+        self._head = ("", "")
         self._files: dict[str, tuple[tuple[int, int, int], Workflow]] = {}
         self._start = time.time() - time.monotonic()
         self.created_at = self.now()
@@ -81,6 +87,11 @@ class World:
     def new_id(self) -> int:
         """An id that nothing here has had."""
         return next(self._ids)
+
+    @property
+    def root(self) -> Path:
+        """The folder of the default branch, which is another one after the first write to it."""
+        return self.git.root
 
     # --- the repository -----------------------------------------------------------------------------
 
@@ -105,9 +116,11 @@ class World:
 
     @property
     def sha(self) -> str:
-        """The commit of the branch: of what the workflow files say, since there is no history."""
-        texts = "".join(repr(one.document) for one in self.workflows())
-        return hashlib.sha1(f"{self.full_name}{texts}".encode(), usedforsecurity=False).hexdigest()
+        """The commit that a run is of: looked up anew where the workflow files are others than before."""
+        texts = repr([(one.path, one.document) for one in self.workflows()])
+        if self._head[0] != texts:
+            self._head = (texts, self.git.head())
+        return self._head[1]
 
     # --- runs ---------------------------------------------------------------------------------------
 
@@ -116,6 +129,8 @@ class World:
         branch = ref.removeprefix("refs/heads/")
         if branch != self.branch:
             raise WorkflowError(f"No ref found for: {ref}")
+        if not self.actions_enabled:
+            raise WorkflowError("Actions has been disabled for this repository.")
         inputs = workflow.accept(given)
         now = self.now()
         run = Run(
@@ -321,6 +336,7 @@ class World:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.git.close()
 
     # --- artifacts ----------------------------------------------------------------------------------
 

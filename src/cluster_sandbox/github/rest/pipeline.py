@@ -18,11 +18,12 @@ from aiohttp import web
 from ...faults import Fault
 from ..access import SCOPES, AccessError, Token, is_jwt
 from ..service import Service
-from . import actions, apps, hooks, repository
+from . import actions, apps, contents, git, hooks, pulls, repository
 from .route import Answer, ApiError, Call, Route, not_found
 
 log = logging.getLogger(__name__)
 PREFIX = "/api/v3"
+MODULES = (actions, apps, contents, git, hooks, pulls, repository)
 HIDDEN = "***"
 SECRET_INPUTS = ("payload", "token")
 """Inputs of a dispatch that the record does not keep."""
@@ -36,7 +37,7 @@ class DroppedError(Exception):
 class Pipeline:
     def __init__(self, service: Service) -> None:
         self._service = service
-        found = [route for module in (actions, apps, hooks, repository) for route in module.routes.all]
+        found = [route for module in MODULES for route in module.routes.all]
         # The plainest first: `/branches/main` before `/branches/{branch}`.
         self._routes = sorted(found, key=lambda route: route.template.count("{"))
         service.templates = [route.template for route in self._routes]

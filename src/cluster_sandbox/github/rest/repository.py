@@ -59,6 +59,21 @@ def runners(call: Call) -> Any:
     return {"total_count": len(found), "runners": [shapes(call).runner(one) for one in call.page(found)]}
 
 
+@routes("GET", f"{REPO}/actions/permissions", permission="administration")
+def permissions(call: Call) -> Any:
+    enabled = call.service.world.actions_enabled
+    allowed = {"allowed_actions": "all", "sha_pinning_required": False} if enabled else {}
+    return {"enabled": enabled, **allowed}
+
+
+@routes("PUT", f"{REPO}/actions/permissions", permission="administration")
+def set_permissions(call: Call) -> Any:
+    if not isinstance(call.body, dict) or not isinstance(call.body.get("enabled"), bool):
+        raise ApiError(422, 'Invalid request.\n\n"enabled" wasn\'t supplied.')
+    call.service.world.actions_enabled = call.body["enabled"]
+    return Answer(204)
+
+
 # --- artifacts --------------------------------------------------------------------------------------
 
 
