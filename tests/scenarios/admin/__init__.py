@@ -1,0 +1,1 @@
+"""docs/admin.md, walked step by step."""
