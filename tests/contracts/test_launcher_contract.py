@@ -151,7 +151,12 @@ async def held(world: Harness) -> AsyncIterator[Held]:
     bell.chmod(0o666)
     # Open for both, so that neither side ever waits for the other.
     heard = os.open(bell, os.O_RDWR | os.O_NONBLOCK)
-    asyncio.get_running_loop().add_reader(heard, rung.set)
+
+    def hear() -> None:
+        os.read(heard, 4096)
+        rung.set()
+
+    asyncio.get_running_loop().add_reader(heard, hear)
     names = {name: str(world.outside / name) for name in ("go", "ran", "bell")}
     try:
         yield Held(world, await world.run(_HOLD.format(**names)), rung)

@@ -137,6 +137,8 @@ class Executor:
         for index in range(self._current + 1, len(self._plan.steps)):
             if not self._plan.runs_always(index):
                 self._tell(f"SKIP {self._plan.key(index)}")
+                if path := self._plan.own_action(index):
+                    self._tell(f"SKIP {path}")
         async with asyncio.TaskGroup() as group:
             ladder = group.create_task(self._ladder(), name=f"github-ladder-{self._run.id}")
             await _within(self._policy.cancel_s, self._run.forced, self._run.lost, self._over)

@@ -8,8 +8,9 @@ obeys words on its standard input, one a line:
           it would SIGKILL the step at once
     TERM  the same with SIGTERM
     KILL  SIGKILL to the current step's whole tree; act goes on to `always()` steps
-    SKIP step   SIGKILL to that step (its id or number) as soon as it has a process: act starts steps GitHub would
-          skip after a cancel, where the cancelled one ended well. A few milliseconds of them may happen
+    SKIP step   SIGKILL to that step (its id or number, or the `./folder` of its action) as soon as it has a process:
+          act starts steps GitHub would skip after a cancel, where the cancelled one ended well. A few milliseconds
+          of them may happen
     END   SIGKILL to everything
 
 The end of its standard input means END: a server that was killed takes its jobs with it. When the command ends, what
@@ -132,15 +133,26 @@ class Keeper:
 
     def _kill_skipped(self) -> None:
         for pid in self._entries():
-            try:
-                arguments = Path("/proc", str(pid), "cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue  # it ended meanwhile
-            # act calls a step's script .../act/workflow/STEP.sh, and within an action STEP-composite-INNER.sh.
-            scripts = [one.rpartition("/act/workflow/")[2] for one in arguments if "/act/workflow/" in one]
-            names = [one.partition("-composite-")[0].partition(".")[0] for one in scripts]
-            if any(name in self._skip for name in names):
+            if self._is_skipped(pid):
                 _signal(_below([pid]), signal.SIGKILL)
+
+    def _is_skipped(self, pid: int) -> bool:
+        try:
+            arguments, variables = (
+                Path("/proc", str(pid), name).read_bytes().decode(errors="replace").split("\0")
+                for name in ("cmdline", "environ")
+            )
+        except OSError:
+            return False  # it ended meanwhile
+        # act calls a step's script .../act/workflow/STEP.sh, and within an action STEP-composite-INNER.sh; of a script
+        # that has become another program by `exec`, its action's folder is left.
+        scripts = [one.rpartition("/act/workflow/")[2] for one in arguments if "/act/workflow/" in one]
+        names = [one.partition("-composite-")[0].partition(".")[0] for one in scripts]
+        folders = [one for one in variables if one.startswith("GITHUB_ACTION_PATH=")]
+        return any(
+            word in names or (word.startswith("./") and any(one.endswith(word[1:]) for one in folders))
+            for word in self._skip
+        )
 
     def _entries(self) -> list[int]:
         """The processes act itself started, asked for without a look at the whole machine where the kernel can."""

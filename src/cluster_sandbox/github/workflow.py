@@ -116,6 +116,12 @@ class Plan:
         """What act calls a step."""
         return step_key(self.steps[index], index)
 
+    def own_action(self, index: int) -> str:
+        """The folder of the repository's action that this step alone uses, such as `./workflows/run-job`; or ""."""
+        path = as_text(self.steps[index].get("uses"))
+        alone = sum(as_text(step.get("uses")) == path for step in self.steps) == 1
+        return path if path.startswith("./") and alone else ""
+
     def step_name(self, index: int) -> str:
         """The name GitHub shows for a step, before expressions."""
         step = self.steps[index]
