@@ -106,13 +106,18 @@ class Race:
             # Reads what nobody wanted to hear, so that the pipe is closed.
             await process.communicate()
 
-    async def over(self, follower: asyncio.subprocess.Process, run_id: str) -> Run:
-        """The run, once the follower has brought it to its end."""
+    async def over(self, run_id: str, *followers: asyncio.subprocess.Process) -> Run:
+        """The run, once one of the followers has brought it to its end."""
         while True:
             run = await self.store.load(run_id)
             if run.status.final:
                 return run
-            await heard(follower, lambda line: line == "moved")
+            waits = [asyncio.create_task(heard(one, lambda line: line == "moved"), name="heard") for one in followers]
+            done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for other in others:
+                other.cancel()
+            await asyncio.gather(*done)
+            await asyncio.wait(waits)
 
     @property
     def noted(self) -> Noted:
@@ -163,7 +168,7 @@ async def test_woken_when_all_is_over(postgres: Postgres, tmp_path: Path, stops:
         assert (await it.store.load(run_id)).status is Status.STARTING
         assert it.github.runs == []
         async with it.follower("second", listed_s=SOON_S, listens=True) as second:
-            told = await it.over(second, run_id)
+            told = await it.over(run_id, second)
             first.send_signal(signal.SIGCONT)
             await heard(first, lambda line: line == "dispatched")
             # What was asked for too late comes to an end by itself, or is cancelled.
@@ -191,7 +196,8 @@ async def test_woken_while_the_other_looks(postgres: Postgres, tmp_path: Path, p
             async with asyncio.timeout(PATIENCE_S):
                 await looked.wait()
             first.send_signal(signal.SIGCONT)
-            told = await it.over(second, run_id)
+            # Either may be the one that sees the end.
+            told = await it.over(run_id, first, second)
             await it.github.wait_run(lambda _: all(one.completed for one in it.github.runs), PATIENCE_S)
     assert (told.status, it.noted.begun, it.noted.ended) == (Status.SUCCEEDED, 1, 1)
     if public:
