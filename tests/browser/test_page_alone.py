@@ -7,7 +7,7 @@ import time
 
 import pytest
 from browsing import PHONE, TOO_LATE_S, Alone, Visit, Visitor
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from cluster_sandbox.discord.interactions import Reaction
 from cluster_sandbox.discord.model import Json
@@ -99,6 +99,24 @@ async def test_edits_and_deletions(alone: Alone, visit: Visit) -> None:
     await expect(you.page.get_by_text("first words")).to_have_count(0)
     alone.server.service.messaging.delete(alone.server.message(message))
     await expect(you.page.get_by_text("second words")).to_have_count(0)
+
+
+async def test_a_message_that_comes_while_the_past_is_read_is_kept(alone: Alone, visit: Visit) -> None:
+    alone.bot_says("news", "an old one")
+    you = await visit(alone.server, "general")
+
+    async def slowly(route: Route) -> None:
+        answer = await route.fetch()
+        alone.bot_says("news", "a new one")
+        # The stream brings what comes after it, too.
+        alone.bot_says("general", "a sign")
+        await expect(you.page.get_by_role("button", name="general, 1 unread")).to_be_visible()
+        await route.fulfill(response=answer)
+
+    await you.page.route("**/page/messages?*", slowly)
+    await you.page.get_by_role("button", name="news").click()
+    await you.see("an old one")
+    await you.see("a new one")
 
 
 async def test_a_growing_text_keeps_what_is_selected_in_it(alone: Alone, visit: Visit) -> None:

@@ -12,7 +12,7 @@
  *   mentions: string[], everyone: boolean, command: {name: string, by: string}|null, quoted: any}} Message
  * @typedef {{id: string, kind: string, state: string, failed: string|null, time: number, channel_id: string,
  *   command: string|null, source_id: string|null}} Interaction
- * @typedef {{messages: Map<string, Message>, loaded: boolean, more: boolean}} Room
+ * @typedef {{messages: Map<string, Message>, asked: boolean, loaded: boolean, more: boolean}} Room
  */
 
 export const KIND = { TEXT: 0, VOICE: 2, NEWS: 5, NEWS_THREAD: 10, THREAD: 11, PRIVATE_THREAD: 12, FORUM: 15 };
@@ -68,7 +68,7 @@ export class Store {
   /** @param {string} channel @returns {Room} */
   room(channel) {
     let room = this.rooms.get(channel);
-    if (!room) this.rooms.set(channel, (room = { messages: new Map(), loaded: false, more: false }));
+    if (!room) this.rooms.set(channel, (room = { messages: new Map(), asked: false, loaded: false, more: false }));
     return room;
   }
 
@@ -107,8 +107,8 @@ export class Store {
     const known = room.messages.get(message.id);
     if (known && known.stamp >= message.stamp) return false;
     if (!known && live) this.#count(message);
-    // What is not loaded yet will be read as a whole when it is opened.
-    if (!room.loaded && live) return false;
+    // What was not opened yet will be read as a whole when it is; what comes during that may be missing in it.
+    if (!room.asked && live) return false;
     room.messages.set(message.id, message);
     return true;
   }

@@ -69,6 +69,7 @@ export class Timeline {
     if (!channel || this.store.place?.type === KIND.FORUM) return this.#beginning();
     if (this.reading && before) return;
     this.reading = true;
+    this.store.room(channel).asked = true;
     try {
       this.store.takeHistory(channel, await this.net.messages(channel, before));
     } catch (error) {
