@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from .corpus import Hostile
-from .hall import Hall, Mode, Seen, bubblewrap_trouble, open_hall
+from .hall import PATIENCE_S, Hall, Mode, Seen, bubblewrap_trouble, open_hall
 
 AT_ONCE = 4
 
@@ -40,17 +40,20 @@ class Halls:
         hall = await self.hall(mode)
         first = next(place for place, one in enumerate(programs) if one.name == name)
         if (mode, name) not in self._runs:
-            self.begin_innocent(mode, hall)
+            await self.begin_innocent(mode, hall)
             for one in programs[first : first + AT_ONCE]:
                 if (mode, one.name) not in self._runs and mode not in one.spares:
                     work = hall.run(one.text, arguments=one.arguments, time_limit_s=one.time_limit_s)
                     self._runs[mode, one.name] = asyncio.create_task(work, name=one.name)
         return await self._runs[mode, name]
 
-    def begin_innocent(self, mode: Mode, hall: Hall) -> asyncio.Task[Seen]:
-        """One more innocent run."""
-        task = asyncio.create_task(hall.innocent())
+    async def begin_innocent(self, mode: Mode, hall: Hall) -> asyncio.Task[Seen]:
+        """One more innocent run, that is under way."""
+        begun = asyncio.Event()
+        task = asyncio.create_task(hall.innocent(begun))
         self.innocents.setdefault(mode, []).append(task)
+        async with asyncio.timeout(PATIENCE_S):
+            await begun.wait()
         return task
 
     async def finished(self, mode: Mode) -> None:

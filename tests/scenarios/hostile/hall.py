@@ -108,9 +108,14 @@ class Hall:
         self.process: asyncio.subprocess.Process | None = None
 
     async def run(
-        self, text: str, name: str = "program.py", arguments: str = "", time_limit_s: int | None = None
+        self,
+        text: str,
+        name: str = "program.py",
+        arguments: str = "",
+        time_limit_s: int | None = None,
+        begun: asyncio.Event | None = None,
     ) -> Seen:
-        """Submit a program and wait for its verdict."""
+        """Submit a program and wait for its verdict; `begun` is set when its line 0 is to be seen."""
         words = arguments.format(data=self.data, address=self.server.url.removeprefix("http://"))
         options = {"script": File(name, text.encode()), "arguments": words}
         options |= {} if time_limit_s is None else {"time_limit": time_limit_s}
@@ -119,6 +124,9 @@ class Hall:
         opened = _OPENED.fullmatch(answer.content)
         assert opened, answer.content
         room = int(opened[2])
+        if begun is not None:
+            await self.server.wait_for(lambda it: it.channel_id == room and "line 0" in it.content, PATIENCE_S)
+            begun.set()
         told = await self.server.wait_for(
             lambda event: (
                 event.channel_id == room and event.event == "create" and messages.verdict_status(event.content)
@@ -131,10 +139,10 @@ class Hall:
         assert status is not None
         return Seen(int(opened[1]), status, shown)
 
-    async def innocent(self) -> Seen:
-        """A harmless run beside the others, with something to hide."""
-        text = f"# {self.canary}\nimport time\nfor number in range(20): print('line', number); time.sleep(0.1)\n"
-        return await self.run(text, "innocent.py", self.canary)
+    async def innocent(self, begun: asyncio.Event) -> Seen:
+        """A harmless run beside the others, with something to hide; it goes on for seconds."""
+        text = f"# {self.canary}\nimport time\nfor number in range(20): print('line', number); time.sleep(0.2)\n"
+        return await self.run(text, "innocent.py", self.canary, begun=begun)
 
     # --- from outside -------------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ async def test_a_program_reaches_what_is_said_and_no_more(halls: Halls, program:
 async def test_nothing_is_left_and_nobody_was_disturbed(halls: Halls, mode: Mode) -> None:
     hall = await halls.hall(mode)
     await halls.finished(mode)
-    for task in [*halls.innocents.get(mode, ()), halls.begin_innocent(mode, hall)]:
+    for task in [*halls.innocents.get(mode, ()), await halls.begin_innocent(mode, hall)]:
         seen = await task
         assert seen.status is Status.SUCCEEDED
         assert re.findall(r"^line (\d+)$", seen.messages[1].content, re.MULTILINE) == [str(n) for n in range(20)]
