@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, func, insert, select, update
 
 from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError, UnreadableRunError
 from cluster_bot.log import get_logger
@@ -166,7 +166,7 @@ class SqlStore:
         query = query.where(*_of_attempt(run_id, attempt), events.c.number > after)
         if kinds is not None:
             query = query.where(events.c.kind.in_(list(kinds)))
-        return [codec.event_of(row) for row in await self._reader.rows(query.order_by(events.c.number).limit(limit))]
+        return await self._reader.each(query.order_by(events.c.number).limit(limit), codec.event_of)
 
     async def last_event(self, run_id: str, attempt: int) -> int:
         """The highest event number kept without a gap below it; 0 where there is none."""
@@ -249,19 +249,29 @@ class SqlStore:
         return keep.execution_options(preserve_rowcount=True)
 
     async def _one_run(self, query: Select[Any]) -> Run | None:
-        return next((codec.run_of(row, row["spec"]) for row in await self._reader.rows(query)), None)
+        return next(iter(await self._reader.each(query, _run_of)), None)
 
     async def _readable_runs(self, query: Select[Any]) -> list[Run]:
         """All runs of `query` but those that can't be read: one of them must not keep the others from going on."""
         found = []
-        for row in await self._reader.rows(query):
-            try:
-                found.append(codec.run_of(row, row["spec"]))
-            except UnreadableRunError as error:
-                if row["id"] not in self._unreadable:
-                    self._unreadable.add(row["id"])
-                    log.error("left alone: %s", error, extra={"action": "run_unreadable", "run": row["id"]})
+        for run_id, run in await self._reader.each(query, _run_or_why_not):
+            if isinstance(run, Run):
+                found.append(run)
+            elif run_id not in self._unreadable:
+                self._unreadable.add(run_id)
+                log.error("left alone: %s", run, extra={"action": "run_unreadable", "run": run_id})
         return found
+
+
+def _run_of(row: RowMapping) -> Run:
+    return codec.run_of(row, row["spec"])
+
+
+def _run_or_why_not(row: RowMapping) -> tuple[str, Run | UnreadableRunError]:
+    try:
+        return row["id"], _run_of(row)
+    except UnreadableRunError as error:
+        return row["id"], error
 
 
 def _live(connection: Connection, owner_id: str) -> tuple[int, int]:
