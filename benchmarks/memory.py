@@ -1,13 +1,13 @@
 """The bot's memory: with many live runs at once, and over a soak of short ones.
 
-    .venv/bin/python benchmarks/memory.py [--live N] [--soak N]
+    .venv/bin/python benchmarks/memory.py [--live N] [--soak N] [--rest SECONDS]
 
 The bot's is its resident set, read from /proc. A local run also costs a runner and the program itself, on the same
 machine only because the launcher is local; theirs is the proportional set, which shares out common pages.
 
-What the soak shows growing is not the bot's own: nothing of a run that is over is kept, which
-`tests/scenarios/discord/test_what_is_kept.py` counts. discord.py keeps four rate limits a run (about 4 kB) until five
-minutes after their last use, and the run's thread (under 1 kB) until Discord archives it; a soak is over before either.
+No object of the bot's own is kept of a run that is over, which `tests/scenarios/discord/test_what_is_kept.py` counts.
+discord.py keeps four rate limits a run (about 4 kB) until five minutes after their last use, and the thread (under
+1 kB) until Discord archives it; a soak is over before either. With `--rest` there is a second soak after a pause.
 """
 
 import argparse
@@ -95,15 +95,18 @@ async def _cancel_all(server: DiscordServer, count: int) -> None:
                     return
 
 
-async def soak(count: int) -> None:
-    """The bot's memory after tenths of `count` short runs, four at a time."""
+async def soak(count: int, rest_s: float) -> None:
+    """The bot's memory after tenths of `count` short runs, four at a time; the same again after a rest, if any."""
     async with sandbox() as server, bot_process(server, LIVE_RUNS_PER_MEMBER="8") as bot:
-        sizes = []
-        for tenth in range(10):
-            await _short_runs(server, bot, count // 10)
-            sizes.append(resident_mb(bot.pid))
-            print(f"| the bot after {(tenth + 1) * (count // 10)} short runs | {sizes[-1]:.0f} |")
-        print(f"\ngrowth over the second half of the soak: {sizes[-1] - sizes[4]:.1f} MB")
+        for again in range(2 if rest_s else 1):
+            if again:
+                await asyncio.sleep(rest_s)
+            sizes = [resident_mb(bot.pid)]
+            for tenth in range(10):
+                await _short_runs(server, bot, count // 10)
+                sizes.append(resident_mb(bot.pid))
+                print(f"| the bot after {(tenth + 1 + 10 * again) * (count // 10)} short runs | {sizes[-1]:.1f} |")
+            print(f"\ngrowth: {sizes[-1] - sizes[0]:.1f} MB, over the second half {sizes[-1] - sizes[5]:.1f} MB\n")
 
 
 async def _short_runs(server: DiscordServer, bot: BotProcess, count: int) -> None:
@@ -121,16 +124,17 @@ async def _short_runs(server: DiscordServer, bot: BotProcess, count: int) -> Non
             group.create_task(one())
 
 
-async def main(live_runs: int, short_runs: int) -> None:
+async def main(live_runs: int, short_runs: int, rest_s: float) -> None:
     print("| what | MB |")
     print("|---|---:|")
     await live(live_runs)
-    await soak(short_runs)
+    await soak(short_runs, rest_s)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--live", type=int, default=200, help="runs alive at once (default 200)")
     parser.add_argument("--soak", type=int, default=500, help="short runs one after another (default 500)")
+    parser.add_argument("--rest", type=float, default=0, help="seconds until a second soak (default 0: none)")
     given = parser.parse_args()
-    asyncio.run(main(given.live, given.soak))
+    asyncio.run(main(given.live, given.soak, given.rest))

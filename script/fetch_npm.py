@@ -31,11 +31,12 @@ class FetchError(Exception):
 
 @dataclass(frozen=True)
 class Package:
-    """One pinned package; `integrity` is npm's form, `sha512-` and base64."""
+    """One pinned package; `integrity` is npm's form, `sha512-` and base64; `only`: what is kept of it, () for all."""
 
     name: str
     version: str
     integrity: str
+    only: tuple[str, ...] = ()
 
     def url(self, registry: str) -> str:
         """Where its tarball is."""
@@ -45,7 +46,10 @@ class Package:
 def pinned() -> dict[str, Package]:
     """The packages of the lock file, by name."""
     found = json.loads(LOCK.read_text(encoding="utf-8"))
-    return {name: Package(name, entry["version"], entry["integrity"]) for name, entry in found.items()}
+    return {
+        name: Package(name, entry["version"], entry["integrity"], tuple(entry.get("only", ())))
+        for name, entry in found.items()
+    }
 
 
 def fetch(package: Package, folder: Path = FOLDER) -> Path:
@@ -66,20 +70,20 @@ def fetch(package: Package, folder: Path = FOLDER) -> Path:
     draft = folder / f"{package.name}.new"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    _unpack(content, draft)
+    _unpack(content, draft, package.only)
     (draft / STAMP).write_text(package.integrity, encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     draft.replace(target)
     return target
 
 
-def _unpack(content: bytes, folder: Path) -> None:
+def _unpack(content: bytes, folder: Path, only: tuple[str, ...]) -> None:
     """The tarball's regular files, below `folder` and nowhere else; its one outer folder is left away."""
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         for member in archive:
             parts = PurePosixPath(member.name).parts[1:]
             file = archive.extractfile(member) if member.isreg() else None
-            if file is None or not parts or ".." in parts:
+            if file is None or not parts or ".." in parts or (only and "/".join(parts) not in only):
                 continue
             path = folder.joinpath(*parts)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -152,7 +152,9 @@ class Payloads:
     def repository(self, *, permissions: Json | None) -> Json:
         """The repository at length; `permissions` of who asks, None within webhooks."""
         html, made = f"{self._site}/{self._world.full_name}", stamp(self._world.created_at)
-        counts = "forks_count stargazers_count watchers_count size open_issues_count subscribers_count network_count"
+        counts = "forks_count stargazers_count watchers_count size open_issues_count"
+        if permissions is not None:
+            counts += " subscribers_count network_count"
         return {
             **self.minimal_repository,
             "git_url": f"{html}.git",
@@ -164,7 +166,7 @@ class Payloads:
             "language": None,
             **dict.fromkeys([*counts.split(), "forks", "open_issues", "watchers"], 0),
             "default_branch": self._world.branch,
-            **dict.fromkeys(("has_issues", "has_projects", "has_wiki"), True),
+            **dict.fromkeys(("has_issues", "has_projects", "has_wiki", "has_downloads"), True),
             **dict.fromkeys(("has_pages", "has_discussions", "archived", "disabled"), False),
             "visibility": "private" if self._world.private else "public",
             "pushed_at": made,

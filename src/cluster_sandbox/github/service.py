@@ -3,8 +3,11 @@ links."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ..faults import Faults
-from ..record import Record
+from ..record import Record, Request
 from .access import Access, Token, at_level
 from .limits import Limits
 from .storage import Storage
@@ -22,6 +25,8 @@ class Service:
         self.storage = Storage(world)
         self.access = Access(world.policy, world.owner, world.now, world.new_id)
         self.webhooks = Webhooks(world)
+        self.answered: list[Callable[[Request, Any], None]] = []
+        """Told of every answer to the API's callers that no fault was ordered for: the request and the body."""
         self.token, _ = self.access.add_token(login="cluster-bot", permissions=at_level("write"))
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from judges import Bench
 from scratch import JOB, Client
 
 from cluster_sandbox.github import GitHubServer, Policy, Runner
@@ -27,7 +28,9 @@ def policy() -> Policy:
 @pytest.fixture
 async def github(folder: Path, policy: Policy) -> AsyncIterator[GitHubServer]:
     async with GitHubServer(repository=folder, policy=policy, runners=[Runner("gpu", count=2)]) as running:
+        bench = Bench(running)
         yield running
+        assert bench.verdict() == []
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 from github import Auth, Github
 from github.Repository import Repository
 from github.WorkflowRun import WorkflowRun
+from judges import Bench
 
 from cluster_sandbox.github import GitHubServer, Run
 
@@ -126,7 +127,9 @@ class Client:
 @asynccontextmanager
 async def serving(folder: Path, **options: Any) -> AsyncIterator[Client]:
     async with GitHubServer(repository=folder, **options) as running:
+        bench = Bench(running)
         yield Client(running)
+        assert bench.verdict() == []
 
 
 async def ended(run: Run, server: GitHubServer) -> Run:

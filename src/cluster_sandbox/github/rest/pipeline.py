@@ -195,6 +195,9 @@ class Pipeline:
             headers["Content-Type"] = kind
         headers |= answer.headers
         entry.status = status
+        if route is not None and route.access != "job" and not entry.fault:
+            for tell in self._service.answered:
+                tell(entry, answer.body if data else None)
         return web.Response(status=status, body=data, headers=headers)
 
 
