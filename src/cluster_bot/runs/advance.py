@@ -46,9 +46,10 @@ class LaunchWished:
 
 @dataclass(frozen=True, slots=True)
 class LaunchAccepted:
-    """The launcher took it."""
+    """The launcher took it; `url` is where people find what `handle` names, where that is known already."""
 
     handle: Handle
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,9 @@ def advance(run: Run, happening: Happening, now: float, rules: Rules) -> Run:
     match happening:
         case LaunchWished():
             return _wish_launch(run, now)
-        case LaunchAccepted(handle):
-            return run if run.handle == handle else replace(run, handle=handle)
+        case LaunchAccepted(handle, url):
+            # With another handle, a link would lead to what is not this run any more.
+            return run if run.handle == handle else replace(run, handle=handle, url=url)
         case LaunchRefused():
             return _refused(run, happening, now, rules)
         case LaunchUnknowable():

@@ -104,6 +104,9 @@ class Recognising(Protocol):
     def handle_of(self, scheduler_run: str) -> Handle | None:
         """The handle of what the runner named; None where that is no id of this launcher's."""
 
+    def link_of(self, handle: Handle) -> str | None:
+        """Where people find what `handle` names; None where there is no such place."""
+
 
 @runtime_checkable
 class SpoolSource(Protocol):

@@ -188,7 +188,9 @@ class Follower:
             return run, True
         settled = await self._collect(run, known)
         happenings = await self._what_was_said(run)
-        if sighting is not None and sighting[0] == run.handle:
+        # What was seen of one handle says nothing of another that a runner has just made itself known by.
+        others = [one for one in happenings if isinstance(one, LaunchAccepted) and one.handle != run.handle]
+        if sighting is not None and sighting[0] == run.handle and not others:
             happenings.append(Observed(sighting[1]))
             if sighting[1].sighting is not Sighting.UNKNOWN:
                 known.looked_at = run.handle
@@ -275,7 +277,7 @@ class Follower:
         if scheduler_run is None or not isinstance(self._launcher, Recognising):
             return []
         handle = self._launcher.handle_of(str(scheduler_run))
-        return [] if handle is None else [LaunchAccepted(handle)]
+        return [] if handle is None else [LaunchAccepted(handle, self._launcher.link_of(handle))]
 
     # --- deeds --------------------------------------------------------------------------------------------------
 

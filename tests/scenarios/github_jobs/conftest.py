@@ -24,8 +24,8 @@ class Halls:
     live_error_before: tuple[Place, Fault]
     late_error_before: tuple[Place, Fault]
     """Runs whose dispatch had no effect, begun first of all, since a bot takes up to a minute to give them up."""
-    silent: Place
-    """A run in the late hall that waits with its program from the beginning."""
+    silent: asyncio.Task[Place]
+    """A run in the late hall whose program waited until its step was told."""
     impatient: asyncio.Task[tuple[Hall, Place, Place]]
     """A hall with a short queue limit, when two runs are over there: one had no machine, one a GitHub with a limit."""
 
@@ -46,12 +46,20 @@ async def halls() -> AsyncIterator[Halls]:
         opened = [stack.enter_async_context(open_hall(live=live)) for live in (True, False)]
         live, late = await asyncio.gather(*opened)
         errors = await _error_before(live), await _error_before(late)
-        silent = await late.hold(HOLDING)
+        silent = asyncio.create_task(_silent(late), name="silent")
         hurried = await stack.enter_async_context(open_hall(live=False, settings={"QUEUE_LIMIT_S": "4"}))
         impatient = asyncio.create_task(_impatient(hurried), name="impatient")
         yield Halls(live, late, *errors, silent, impatient)
-        impatient.cancel()
-        await asyncio.wait([impatient])
+        for task in (silent, impatient):
+            task.cancel()
+        await asyncio.wait([silent, impatient])
+
+
+async def _silent(hall: Hall) -> Place:
+    place = await hall.hold(HOLDING)
+    await hall.says(place, "step 3 of 4: Run the program")
+    place.ledger.go()
+    return place
 
 
 async def _impatient(hall: Hall) -> tuple[Hall, Place, Place]:

@@ -147,4 +147,6 @@ async def test_a_wish_to_stop_is_repeated_only_after_a_while(github: Canned, tmp
 def test_a_runner_s_own_id_is_a_handle(tmp_path: Path) -> None:
     here = launcher(Canned(url="http://127.0.0.1:9"), tmp_path)
     assert here.handle_of("42") == handle(42)
+    assert (here.link_of(handle(42)) or "").endswith("/actions/runs/42")
+    assert here.link_of(Handle("odd")) is None
     assert [here.handle_of(odd) for odd in ("", "x", "0", "-1", "4 2", "9" * 40)] == [None] * 6

@@ -96,6 +96,9 @@ class GithubApi:
         meter: Meter | None = None,
     ) -> None:
         self.repository = repository
+        site = "https://github.com" if base_url == PUBLIC_API else base_url.removesuffix("/api/v3")
+        self.page = f"{site}/{repository}"
+        """Where people find the repository."""
         self._path = f"/repos/{repository}"
         self._meter = meter or Meter()
 

@@ -198,6 +198,11 @@ class GithubActions:
         """The handle of the workflow run that a runner says it is."""
         return _handle(int(scheduler_run)) if _ID.fullmatch(scheduler_run) else None
 
+    def link_of(self, handle: Handle) -> str | None:
+        """The page of a workflow run."""
+        number = _number_in(handle)
+        return None if number is None else f"{self._api.page}/actions/runs/{number}"
+
     async def close(self) -> None:
         """Let go of the connections."""
         self._api.close()
