@@ -25,6 +25,10 @@ SHOWN_KINDS = ("log", "gap")
 # Few, because an event of nothing but line ends is 8,192 lines, and the loop breathes between two reads.
 EVENTS_A_READ = 16
 
+# While it is too soon to write, reading each line as it comes would be work for nothing; not to read at all would leave
+# a second's flood for the moment of writing.
+READ_PACE_S = 0.25
+
 FeedMaker = Callable[[Run, Memory], RunFeed]
 
 
@@ -121,7 +125,7 @@ class _Service:
         self._pace_s = pace_s
         self._lines = Lines()
         self._read = (0, 0)  # attempt, last event read
-        self._next_write_at = 0.0
+        self._next_write_at = self._next_read_at = 0.0
         self._behind = False
 
     async def serve(self) -> None:
@@ -129,23 +133,30 @@ class _Service:
         await self._feed.open(run)
         while True:
             run = await self._store.load(self._run_id)
-            # Read after the load: of a final run these are all events it will ever show.
-            dirty = await self._take_events(run)
             if run.status.final:
+                # Read after the load: of a final run these are all events it will ever show.
+                await self._take_events(run)
                 await self._finish(run)
                 return
+            early_s = min(self._next_read_at, self._next_write_at) - time.monotonic()
+            if early_s > 0:
+                # What is there to read must wait anyway; it came now at the earliest.
+                self._came_at = self._came_at or time.monotonic()
+                await self._feed.show(run)
+                await self._bell.wait(early_s)
+                continue
+            await self._take_events(run)
             await self._feed.show(run)
-            wait_s = await self._flush(run) if dirty or self._behind else None
-            await self._bell.wait(wait_s)
+            await self._bell.wait(await self._flush(run) if self._behind else None)
 
     async def _flush(self, run: Run) -> float | None:
         """Write unless it is too soon after the last write; how long to wait until then."""
-        now = time.monotonic()
-        self._behind = now < self._next_write_at
-        if self._behind:
-            return self._next_write_at - now
+        early_s = self._next_write_at - time.monotonic()
+        if early_s > 0:
+            return early_s
         await self._feed.flush(run)
         self._measure()
+        self._behind = False
         self._next_write_at = time.monotonic() + self._pace_s
         return None
 
@@ -155,25 +166,25 @@ class _Service:
             self._meter.observe(RELAY_S, time.monotonic() - self._came_at)
             self._came_at = None
 
-    async def _take_events(self, run: Run) -> bool:
-        """Hand the feed what is new; whether anything was."""
+    async def _take_events(self, run: Run) -> None:
+        """Hand the feed what is new; then it is behind with its writing."""
         if run.attempt != self._read[0]:
             self._read = (run.attempt, 0)
-        dirty = False
-        while run.attempt > 0:
+        more = run.attempt > 0
+        while more:
             events = await self._store.events(
                 run.id, run.attempt, self._read[1], kinds=SHOWN_KINDS, limit=EVENTS_A_READ
             )
-            if not events:
-                break
-            shown: list[str | Gap] = []
-            for event in events:
-                shown += self._shown(event)
-            self._read = (run.attempt, events[-1].n)
-            await self._feed.append(shown, partial=self._lines.partial)
-            self._came_at = self._came_at or time.monotonic()
-            dirty = True
-        return dirty
+            more = len(events) == EVENTS_A_READ
+            if events:
+                shown = [one for event in events for one in self._shown(event)]
+                self._read = (run.attempt, events[-1].n)
+                await self._feed.append(shown, partial=self._lines.partial)
+                self._came_at = self._came_at or time.monotonic()
+                self._behind = True
+        if not self._behind:
+            self._came_at = None
+        self._next_read_at = time.monotonic() + READ_PACE_S
 
     def _shown(self, event: Event) -> list[str | Gap]:
         if event.kind == "gap":

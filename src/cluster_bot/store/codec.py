@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from cluster_bot.errors import ClusterBotError, UnreadableRunError
 from cluster_bot.runs.ports import Place, Standing
 from cluster_bot.runs.run import Run, Status
+from cluster_bot.runs.spec import RunSpec
 from cluster_runner.wire import Event
 
 # What has a column, or a table, of its own, and so is not in a run's document.
@@ -51,11 +52,12 @@ def spec_text(run: Run) -> str:
     return _dumps(_plain(run.spec))
 
 
-def run_of(row: Mapping[Any, Any], spec: str) -> Run:
-    """The run of a row of `runs` and its document of `specs`; raises UnreadableRunError."""
+def run_of(row: Mapping[Any, Any], spec: str | RunSpec) -> Run:
+    """The run of a row of `runs` and its document of `specs`, or what was read of that; raises UnreadableRunError."""
     columns = {name: row[name] for name in _APART if name != "spec"}
     try:
-        return _RUN.validate_python({**json.loads(row["document"]), **columns, "spec": json.loads(spec)})
+        read = json.loads(spec) if isinstance(spec, str) else spec
+        return _RUN.validate_python({**json.loads(row["document"]), **columns, "spec": read})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         why = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in problems)

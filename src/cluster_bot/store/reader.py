@@ -1,4 +1,4 @@
-"""Reads of the database beside the loop: a few threads, each statement one trip there and back.
+"""Reads of the database beside the loop: a few threads, each question one trip there and back.
 
 Used by `sql_store`. Threads and not an asynchronous driver, because that makes a trip of every step of a statement: to
 connect, to execute, to fetch; with SQLite it halved the speed.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, RowMapping, Select
+from sqlalchemy import Connection, Engine, RowMapping, Select
 
 T = TypeVar("T")
 
@@ -24,20 +24,19 @@ class Reader:
         self._engine = engine
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
-    async def rows(self, query: Select[Any]) -> list[RowMapping]:
+    async def rows(self, query: Select[Any], **parameters: Any) -> list[RowMapping]:
         """All rows of `query`."""
-        return await self.each(query, lambda row: row)
+        return await self.ask(lambda connection: list(connection.execute(query, parameters).mappings()))
 
-    async def each(self, query: Select[Any], convert: Callable[[RowMapping], T]) -> list[T]:
-        """What `convert` makes of each row of `query`, beside the loop: a hundred runs take it a tenth of a second."""
-        return await asyncio.wrap_future(self._threads.submit(self._each, query, convert))
+    async def ask(self, work: Callable[[Connection], T]) -> T:
+        """What `work` makes of what it reads, all of it beside the loop: to judge a hundred runs takes a while."""
+        return await asyncio.wrap_future(self._threads.submit(self._ask, work))
 
     async def close(self) -> None:
         """End the reads under way, then let go of the database."""
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._engine.dispose)
 
-    def _each(self, query: Select[Any], convert: Callable[[RowMapping], T]) -> list[T]:
+    def _ask(self, work: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection:
-            rows = list(connection.execute(query).mappings())
-        return [convert(row) for row in rows]
+            return work(connection)

@@ -5,31 +5,31 @@ own, so any number of processes may open the same database. What is special abou
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, select
 
 from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError, UnreadableRunError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Admission, Place, Standing, Submission
 from cluster_bot.runs.rules import Limits
-from cluster_bot.runs.run import Run, Status
-from cluster_bot.store import codec
+from cluster_bot.runs.run import Run
+from cluster_bot.store import codec, statements
 from cluster_bot.store.dialects import Dialect, dialect_of
+from cluster_bot.store.known_runs import KnownRuns
 from cluster_bot.store.reader import Reader
 from cluster_bot.store.schema import bring_up_to_date
 from cluster_bot.store.tables import blobs, claims, events, feeds, runs, specs
 from cluster_bot.store.writer import Writer
 from cluster_runner.wire import Event
 
+T = TypeVar("T")
+
 log = get_logger(__name__)
 
-_LIVE = [status.value for status in Status if not status.final]
-_RUNS = select(runs, specs.c.document.label("spec")).join_from(runs, specs, specs.c.run_id == runs.c.id)
-_STANDING = select(runs.c.id, runs.c.status, runs.c.attempt, runs.c.finished_at)
 # Beyond so many runs the oldest is forgotten, and its last event is counted from the first again.
 _REMEMBERED_RUNS = 1000
 
@@ -51,6 +51,7 @@ class SqlStore:
         self._reader = Reader(dialect.readers())
         self._blob_bytes = blob_bytes
         self._run_blob_bytes = run_blob_bytes
+        self._known = KnownRuns()
         self._unreadable: set[str] = set()
         self._without_gap: dict[tuple[str, int], int] = {}
         self._append = self._append_statement()
@@ -77,7 +78,9 @@ class SqlStore:
 
         def work(connection: Connection) -> Admission:
             self._dialect.one_at_a_time(connection)
-            known = connection.execute(_RUNS.where(runs.c.origin_key == submission.origin.key)).mappings().first()
+            known = (
+                connection.execute(statements.RUNS.where(runs.c.origin_key == submission.origin.key)).mappings().first()
+            )
             if known is not None:
                 return Admission(codec.run_of(known, known["spec"]), fresh=False)
             limits.check(*_live(connection, submission.owner.id))
@@ -87,7 +90,7 @@ class SqlStore:
 
     async def load(self, run_id: str) -> Run:
         """The run; raises UnknownRunError, and UnreadableRunError."""
-        found = await self._one_run(_RUNS.where(runs.c.id == run_id))
+        found = await self._reader.ask(lambda connection: self._known.one(connection, run_id))
         if found is None:
             raise UnknownRunError(run_id)
         return found
@@ -95,11 +98,13 @@ class SqlStore:
     async def by_number(self, number: int) -> Run | None:
         """The run people call #number."""
         # People can type more digits than a column holds.
-        return await self._one_run(_RUNS.where(runs.c.number == number)) if 0 < number < 2**31 else None
+        if not 0 < number < 2**31:
+            return None
+        return next(iter(await self._read(statements.BY_NUMBER, _run_of, number=number)), None)
 
     async def standing(self, run_id: str) -> Standing:
         """Where the run stands now; raises UnknownRunError, and UnreadableRunError."""
-        found = await self._reader.rows(_STANDING.where(runs.c.id == run_id))
+        found = await self._reader.rows(statements.STANDING, run=run_id)
         if not found:
             raise UnknownRunError(run_id)
         return codec.standing_of(found[0])
@@ -107,11 +112,10 @@ class SqlStore:
     async def save(self, run: Run) -> Run:
         """Store `run` if its version is still the stored one, and return it with the next; else StaleRunError."""
         saved = replace(run, version=run.version + 1)
-        guarded = update(runs).where(runs.c.id == run.id, runs.c.version == run.version)
+        values = {f"new_{name}": value for name, value in codec.run_values(saved).items()}
 
         def work(connection: Connection) -> None:
-            # The version is compared by the statement that writes: nobody can come in between.
-            result = connection.execute(guarded.values(codec.run_values(saved)))
+            result = connection.execute(statements.SAVE, {"run": run.id, "was": run.version, **values})
             if result.rowcount != 1:
                 raise StaleRunError(run.id)
 
@@ -124,14 +128,14 @@ class SqlStore:
         False too where the run's standing forbids it. Raises UnknownRunError, and UnreadableRunError.
         """
         # The row is held: a save of it comes wholly before or wholly after, in whatever process.
-        held = _STANDING.where(runs.c.id == run_id).with_for_update(key_share=True)
+        held = statements.STANDING.with_for_update(key_share=True)
         put = self._dialect.insert(claims).values(run_id=run_id, attempt=attempt, instance=instance)
         put = put.on_conflict_do_nothing()
         of_attempt = select(claims.c.run_id).where(claims.c.run_id == run_id, claims.c.attempt == attempt)
         mine = of_attempt.where(claims.c.instance == instance)
 
         def work(connection: Connection) -> bool:
-            row = connection.execute(held).mappings().first()
+            row = connection.execute(held, {"run": run_id}).mappings().first()
             if row is None:
                 raise UnknownRunError(run_id)
             if not codec.standing_of(row).may_execute(attempt):
@@ -143,13 +147,12 @@ class SqlStore:
 
     async def unfinished(self, launcher: str | None = None) -> list[Run]:
         """Runs without a final status, oldest first; those that can't be read are left out, and logged once."""
-        query = _RUNS.where(runs.c.status.in_(_LIVE)).order_by(runs.c.number)
-        return await self._readable_runs(query if launcher is None else query.where(runs.c.launcher == launcher))
+        return self._readable(await self._reader.ask(lambda connection: self._known.unfinished(connection, launcher)))
 
     async def of_member(self, member_id: str, limit: int) -> list[Run]:
         """A member's runs, newest first."""
-        query = _RUNS.where(runs.c.owner_id == member_id).order_by(runs.c.number.desc())
-        return await self._readable_runs(query.limit(limit))
+        query = statements.RUNS.where(runs.c.owner_id == member_id).order_by(runs.c.number.desc()).limit(limit)
+        return self._readable(await self._read(query, _run_or_why_not))
 
     # --- events -------------------------------------------------------------------------------------------------
 
@@ -162,21 +165,16 @@ class SqlStore:
         self, run_id: str, attempt: int, after: int, *, kinds: Collection[str] | None = None, limit: int = 1000
     ) -> list[Event]:
         """Events numbered over `after`, in order, at most `limit`; only of `kinds` where given."""
-        query = select(events.c.number, events.c.at, events.c.kind, events.c.body)
-        query = query.where(*_of_attempt(run_id, attempt), events.c.number > after)
-        if kinds is not None:
-            query = query.where(events.c.kind.in_(list(kinds)))
-        return await self._reader.each(query.order_by(events.c.number).limit(limit), codec.event_of)
+        given: dict[str, Any] = {"run": run_id, "attempt": attempt, "after": after, "most": limit}
+        if kinds is None:
+            return await self._read(statements.EVENTS, codec.event_of, **given)
+        return await self._read(statements.EVENTS_OF_KINDS, codec.event_of, kinds=list(kinds), **given)
 
     async def last_event(self, run_id: str, attempt: int) -> int:
         """The highest event number kept without a gap below it; 0 where there is none."""
         # Events are never taken away, so what was once without a gap stays so and need not be counted again.
         known = self._without_gap.pop((run_id, attempt), 0)
-        place = func.row_number().over(order_by=events.c.number)
-        ranked = select(events.c.number, place.label("place"))
-        ranked_rows = ranked.where(*_of_attempt(run_id, attempt), events.c.number > known).subquery()
-        query = select(func.max(ranked_rows.c.number).label("last"))
-        [row] = await self._reader.rows(query.where(ranked_rows.c.number == ranked_rows.c.place + known))
+        [row] = await self._reader.rows(statements.LAST_EVENT, run=run_id, attempt=attempt, known=known)
         last = int(row["last"] or known)
         self._without_gap[run_id, attempt] = last
         if len(self._without_gap) > _REMEMBERED_RUNS:
@@ -187,24 +185,22 @@ class SqlStore:
 
     async def place(self, run_id: str) -> Place:
         """How far the run's feed has got; an empty place where it has not begun."""
-        found = await self._reader.rows(select(feeds.c.place, feeds.c.closed).where(feeds.c.run_id == run_id))
+        found = await self._reader.rows(statements.PLACE, run=run_id)
         return codec.place_of(found[0]["place"], found[0]["closed"]) if found else Place()
 
     async def save_place(self, run_id: str, place: Place) -> None:
         """Remember how far the run's feed has got; raises UnknownRunError."""
-        statement = update(feeds).where(feeds.c.run_id == run_id)
+        values = {"run": run_id, "new_place": codec.place_text(place), "new_closed": place.closed}
 
         def work(connection: Connection) -> None:
-            values = {"place": codec.place_text(place), "closed": place.closed}
-            if connection.execute(statement.values(values)).rowcount != 1:
+            if connection.execute(statements.SAVE_PLACE, values).rowcount != 1:
                 raise UnknownRunError(run_id)
 
         await self._writer.transaction(work)
 
     async def open_feeds(self) -> list[str]:
         """Ids of the runs whose feed is not closed, oldest first."""
-        query = select(runs.c.id).join(feeds, feeds.c.run_id == runs.c.id).where(feeds.c.closed.is_(False))
-        return [row["id"] for row in await self._reader.rows(query.order_by(runs.c.number))]
+        return [row["id"] for row in await self._reader.rows(statements.OPEN_FEEDS)]
 
     # --- blobs --------------------------------------------------------------------------------------------------
 
@@ -248,19 +244,21 @@ class SqlStore:
         keep = self._dialect.insert(events).from_select(columns, mine).on_conflict_do_nothing()
         return keep.execution_options(preserve_rowcount=True)
 
-    async def _one_run(self, query: Select[Any]) -> Run | None:
-        return next(iter(await self._reader.each(query, _run_of)), None)
+    async def _read(self, query: Select[Any], convert: Callable[[RowMapping], T], **parameters: Any) -> list[T]:
+        """What `convert`, beside the loop as well, makes of each row of `query`."""
 
-    async def _readable_runs(self, query: Select[Any]) -> list[Run]:
-        """All runs of `query` but those that can't be read: one of them must not keep the others from going on."""
-        found = []
-        for run_id, run in await self._reader.each(query, _run_or_why_not):
-            if isinstance(run, Run):
-                found.append(run)
-            elif run_id not in self._unreadable:
+        def work(connection: Connection) -> list[T]:
+            return [convert(row) for row in connection.execute(query, parameters).mappings()]
+
+        return await self._reader.ask(work)
+
+    def _readable(self, found: list[tuple[str, Run | UnreadableRunError]]) -> list[Run]:
+        """All runs but those that can't be read: one of them must not keep the others from going on."""
+        for run_id, run in found:
+            if not isinstance(run, Run) and run_id not in self._unreadable:
                 self._unreadable.add(run_id)
                 log.error("left alone: %s", run, extra={"action": "run_unreadable", "run": run_id})
-        return found
+        return [run for _, run in found if isinstance(run, Run)]
 
 
 def _run_of(row: RowMapping) -> Run:
@@ -277,7 +275,7 @@ def _run_or_why_not(row: RowMapping) -> tuple[str, Run | UnreadableRunError]:
 def _live(connection: Connection, owner_id: str) -> tuple[int, int]:
     """How many live runs the owner has, and all together."""
     mine = func.count().filter(runs.c.owner_id == owner_id)
-    counted = connection.execute(select(mine, func.count()).where(runs.c.status.in_(_LIVE)))
+    counted = connection.execute(select(mine, func.count()).where(runs.c.status.in_(statements.LIVE)))
     of_owner, in_all = counted.one()
     return int(of_owner), int(in_all)
 
@@ -295,7 +293,3 @@ def _insert(connection: Connection, submission: Submission, now: float) -> Run:
     connection.execute(insert(specs).values(run_id=run.id, document=codec.spec_text(run)))
     connection.execute(insert(feeds).values(run_id=run.id, closed=False, place=codec.place_text(Place())))
     return replace(run, number=int(made.scalar_one()))
-
-
-def _of_attempt(run_id: str, attempt: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return events.c.run_id == run_id, events.c.attempt == attempt
