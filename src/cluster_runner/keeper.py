@@ -18,8 +18,9 @@ import sys
 from typing import Callable, Mapping, NoReturn, Optional, Sequence, Tuple
 
 _PR_SET_DUMPABLE = 4
-# What the runner ignores, what Python ignores and what a keeper ignores: a program must not inherit it.
-_DEFAULT_AGAIN = (signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
+# What the runner ignores, what Python and a keeper ignore, and what a shell ignores for whatever it starts in the
+# background: a program must inherit none of it.
+_DEFAULT_AGAIN = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 def keep(channel: socket.socket, be: Callable[[], None], abandoned: Callable[[], None]) -> NoReturn:

@@ -1,34 +1,45 @@
 """Brings the database's tables up to date, at every start, before anybody reads them.
 
 Called by `SqlStore.open` in a thread. The steps are Alembic's, under `migrations/`, inside the package, so that an
-installed bot needs nothing beside it. Processes that start at once take turns.
+installed bot needs nothing beside it. Processes that start at once take turns. Alembic is imported where there is
+something to do: a start that finds everything done is a tenth quicker without it.
 """
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from cluster_bot.errors import StartupError
 from cluster_bot.store.dialects import Dialect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+# The revision of the newest step there.
+NEWEST = "0002"
 
 
 def bring_up_to_date(dialect: Dialect) -> None:
     """Apply what is missing, all or nothing; raises StartupError with one sentence. Blocks: for a thread."""
     try:
         with dialect.migrating() as connection:
-            _upgrade(connection)
+            if not _is_up_to_date(connection):
+                _upgrade(connection)
     except (SQLAlchemyError, OSError) as error:
         raise StartupError(dialect.sentence(error)) from error
 
 
+def _is_up_to_date(connection: Connection) -> bool:
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    return [row.version_num for row in connection.execute(text("SELECT version_num FROM alembic_version"))] == [NEWEST]
+
+
 def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -18,7 +18,7 @@ from .stage import OVER_NONCES_S, PATIENCE_S, POLICY
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-KILLS = 3
+KILLS = 2
 WHENS: tuple[When, When] = ("before", "after")
 # What a job's log says when it has won.
 CLAIMED = "The attempt is claimed."
@@ -35,7 +35,7 @@ async def live_on(stage: GithubStage) -> None:
 
 
 async def die_there(stage: GithubStage, border: GithubBorder, when: When, long_downtime: int) -> None:
-    """Three runs, three deaths at the border, one of them long, then a life that brings everything to its end."""
+    """Two runs, two deaths at the border, one of them long, then a life that brings everything to its end."""
     for kill in range(KILLS):
         victim = f"victim{kill + 1}"
         await border.arm(stage, when, f"{victim}.py")
@@ -50,7 +50,7 @@ async def die_there(stage: GithubStage, border: GithubBorder, when: When, long_d
 def _plays(number: int, border: GithubBorder) -> list[Play]:
     plays = []
     for late, when in enumerate(WHENS):
-        act = partial(die_there, border=border, when=when, long_downtime=(2 * number + late) % KILLS)
+        act = partial(die_there, border=border, when=when, long_downtime=(number + late) % KILLS)
         for public in border.modes:
             name = f"github-{border.name}-{when}-{MODES[public]}"
             plays.append(Play(name, act, POLICY, partial(open_github_stage, public=public)))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,14 @@ def test_no_descriptor_but_the_three_is_open(attempt: Attempt) -> None:
 
 def test_signals_are_as_a_program_expects_them(attempt: Attempt) -> None:
     attempt.ask("print(next(line for line in open('/proc/self/status') if line.startswith('SigIgn')))")
-    attempt.run()
+    # As a shell starts what it puts into the background, and nohup what it is given.
+    names = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
+    before = [signal.signal(name, signal.SIG_IGN) for name in names]
+    try:
+        attempt.run()
+    finally:
+        for name, handler in zip(names, before, strict=True):
+            signal.signal(name, handler)
     ignored = int(attempt.logs().split()[1], 16)
     # Python itself ignores SIGPIPE (13) and SIGXFSZ (25) in its own process; SIGHUP (1) would be the runner's.
     assert ignored & ~(1 << 12 | 1 << 24) == 0
