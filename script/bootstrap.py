@@ -6,7 +6,8 @@ git and no compiler. Everything is installed from the locked requirement files w
 
 An environment is rebuilt from nothing when a set-up of it was cut short, when the repository moved or when its Python
 is another one; it is updated in place when only the requirements changed. What somebody else installed into it stays.
-Set-up talks on stderr, one line for each environment; pip's own words go to `.cache/set-up.log`.
+Environments are set up side by side. Set-up talks on stderr, one line for all; pip's own words go to a log each,
+`.cache/set-up*.log`.
 """
 
 import fcntl
@@ -17,9 +18,11 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +33,6 @@ from pip_wheel import SetupError, clean_environment, fetch_pip
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
-LOG = CACHE / "set-up.log"
 STAMP = "cluster-bot.json"
 UNFINISHED = "cluster-bot.unfinished"
 BASE: str = getattr(sys, "_base_executable", sys.executable)  # the Python below, when a venv's runs this
@@ -49,6 +51,11 @@ class Environment:
     @property
     def python(self) -> Path:
         return self.folder / "bin" / "python"
+
+    @property
+    def log(self) -> Path:
+        """What the steps of its set-up said: of `.venv` it is `set-up.log`, of `.venv-x` `set-up-x.log`."""
+        return CACHE / f"set-up{self.folder.name.removeprefix('.venv')}.log"
 
     def wanted(self, interpreter: str) -> dict[str, str]:
         """What the stamp of a finished environment says; `place` and `python` changing means building it anew."""
@@ -78,6 +85,10 @@ BOT = Environment(ROOT / ".venv", ROOT / "requirements.txt", True)
 TOOLS = Environment(ROOT / ".venv", ROOT / "requirements-dev.txt", True, ROOT / "script" / "npm.lock.json")
 PROGRAMS = Environment(ROOT / ".venv-programs", ROOT / "requirements-programs.txt", False)
 NEEDS = {"demo": (BOT, PROGRAMS), "test": (TOOLS, PROGRAMS)}
+
+
+_under_way: set[subprocess.Popen[bytes]] = set()
+_fetching = threading.Lock()
 
 
 def _installed_part(pyproject: Path) -> bytes:
@@ -111,24 +122,26 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _run(*command: str | Path) -> None:
+def _run(log: Path, *command: str | Path) -> None:
     """Runs a step with its words in the log; SetupError with the last of them if it fails."""
-    with LOG.open("a", encoding="utf-8") as log:
-        log.write(f"\n$ {' '.join(map(str, command))}\n")
-        log.flush()
-        result = subprocess.run(
+    with log.open("a", encoding="utf-8") as words:
+        words.write(f"\n$ {' '.join(map(str, command))}\n")
+        words.flush()
+        step = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=words,
+            stderr=words,
             env=clean_environment(),
             cwd=ROOT,
             close_fds=False,  # it holds the lock too: no second set-up beside a pip whose parent was killed
-            check=False,
         )
-    if result.returncode:
-        tail = "\n".join(LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise SetupError(f"This step of the set-up failed (all of it is in {LOG}):\n{tail}")
+    _under_way.add(step)
+    status = step.wait()
+    _under_way.discard(step)
+    if status:
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        raise SetupError(f"This step of the set-up failed (all of it is in {log}):\n{tail}")
 
 
 def _works(*command: str | Path) -> bool:
@@ -160,7 +173,7 @@ def _create(environment: Environment) -> None:
     # Debian splits ensurepip off into python3-venv, and may leave the module without the wheel that it needs.
     if importlib.util.find_spec("ensurepip") and _works(BASE, "-I", "-m", "venv", environment.folder):
         return
-    _run(BASE, "-I", "-m", "venv", "--without-pip", environment.folder)
+    _run(environment.log, BASE, "-I", "-m", "venv", "--without-pip", environment.folder)
 
 
 def _pip(environment: Environment) -> list[str | Path]:
@@ -170,41 +183,64 @@ def _pip(environment: Environment) -> list[str | Path]:
         return [python, "-I", "-m", "pip"]
     if _works(BASE, "-m", "pip", "--python", python, "--version"):
         return [BASE, "-m", "pip", "--python", python]
-    wheel = fetch_pip(ROOT / "requirements.txt", CACHE)
+    with _fetching:
+        wheel = fetch_pip(ROOT / "requirements.txt", CACHE)
     return [python, wheel / "pip"]
 
 
 def _install(environment: Environment) -> None:
     options: list[str | Path] = ["install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     locked = [*options, "--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", environment.lock]
-    _run(*_pip(environment), *locked)
+    # pip would compile on one core, after everything else.
+    _run(environment.log, *_pip(environment), *locked, "--no-compile")
     if environment.holds_project:
         # hatchling is in the lock, so nothing has to be fetched for building either.
         editable = [*options, "--no-build-isolation", "--no-deps", "--no-index", "--editable", ROOT]
-        _run(*_pip(environment), *editable)
+        _run(environment.log, *_pip(environment), *editable)
+    # Some packages carry files of another Python on purpose, so its exit code says nothing.
+    _works(environment.python, "-I", "-m", "compileall", "-q", "-j", "0", environment.folder / "lib")
 
 
 def _bring_about(environment: Environment, interpreter: str) -> None:
-    """Makes one environment ready, saying in one line what takes how long."""
-    started = time.monotonic()
-    wanted, stamp = environment.wanted(interpreter), environment.stamp()
-    by_hand = not stamp and not (environment.folder / UNFINISHED).exists() and _usable_by_hand(environment)
-    fresh = not by_hand and any(stamp.get(key) != wanted[key] for key in ("place", "python"))
-    _say(f"{'Setting up' if fresh else 'Updating'} {environment.folder.name} ...")
-    try:
-        if fresh:
-            _create(environment)
-        (environment.folder / UNFINISHED).touch()
-        _install(environment)
-        if environment.npm_lock is not None:
-            _run(environment.python, "-I", ROOT / "script" / "fetch_npm.py")
-    except BaseException:
-        _say("\n")
-        raise
+    """Makes one environment ready."""
+    environment.log.write_text("", encoding="utf-8")
+    wanted = environment.wanted(interpreter)
+    if _is_afresh(environment, interpreter):
+        _create(environment)
+    (environment.folder / UNFINISHED).touch()
+    _install(environment)
+    if environment.npm_lock is not None:
+        _run(environment.log, environment.python, "-I", ROOT / "script" / "fetch_npm.py")
     if environment == TOOLS:
         wanted |= BOT.wanted(interpreter)  # the tools' lock holds all of the bot's
     (environment.folder / STAMP).write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
     (environment.folder / UNFINISHED).unlink()
+
+
+def _is_afresh(environment: Environment, interpreter: str) -> bool:
+    """Whether it is to be built from nothing."""
+    wanted, stamp = environment.wanted(interpreter), environment.stamp()
+    by_hand = not stamp and not (environment.folder / UNFINISHED).exists() and _usable_by_hand(environment)
+    return not by_hand and any(stamp.get(key) != wanted[key] for key in ("place", "python"))
+
+
+def _bring_all_about(environments: list[Environment], interpreter: str) -> None:
+    """Makes environments ready, side by side, saying in one line what takes how long."""
+    started = time.monotonic()
+    afresh = {one.folder.name: _is_afresh(one, interpreter) for one in environments}
+    said = ", ".join(f"{'setting up' if fresh else 'updating'} {name}" for name, fresh in afresh.items())
+    _say(f"{said[0].upper()}{said[1:]} ...")
+    with ThreadPoolExecutor(max(1, len(environments))) as threads:
+        begun = [threads.submit(_bring_about, one, interpreter) for one in environments]
+        try:
+            for one in begun:
+                one.result()
+        except BaseException as error:
+            _say("\n")
+            if not isinstance(error, SetupError):
+                for step in list(_under_way):
+                    step.terminate()
+            raise
     _say(f" done in {time.monotonic() - started:.0f} s\n")
 
 
@@ -226,10 +262,9 @@ def main(arguments: list[str]) -> int:
         return 0
     try:
         with _alone():
-            LOG.write_text("", encoding="utf-8")
-            for environment in environments:
-                if not environment.ready(interpreter):
-                    _bring_about(environment, interpreter)
+            missing = [one for one in environments if not one.ready(interpreter)]
+            if missing:
+                _bring_all_about(missing, interpreter)
     except SetupError as error:
         _say(f"{error}\n")
         return 2

@@ -84,7 +84,7 @@ def test_a_set_up_is_made_kept_updated_and_healed(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     code, said = repository.set_up()
     assert code == 0, said
-    assert [line.split(" ... ")[0] for line in said.splitlines()] == ["Setting up .venv", "Setting up .venv-programs"]
+    assert [line.split(" ... ")[0] for line in said.splitlines()] == ["Setting up .venv, setting up .venv-programs"]
     assert repository.installed() == repository.installed(".venv-programs") == "1"
 
     assert repository.set_up() == (0, "")
