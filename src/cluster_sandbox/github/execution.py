@@ -18,6 +18,7 @@ from .policy import Policy
 from .transcript import Transcript
 from .workspace import Workspace
 
+SKIPPED_S = 0.5
 KEEPER = Path(__file__).with_name("keeper.py")
 
 
@@ -39,6 +40,7 @@ class Executor:
         self._over = asyncio.Event()
         self._step_over = asyncio.Event()
         self._step_over.set()
+        self._next_step = asyncio.Event()
         self._timed_out = False
         self._current = -1
         """The step under way, or the last one that was."""
@@ -140,12 +142,24 @@ class Executor:
                 if path := self._plan.own_action(index):
                     self._tell(f"SKIP {path}")
         async with asyncio.TaskGroup() as group:
-            ladder = group.create_task(self._ladder(), name=f"github-ladder-{self._run.id}")
+            ladder = group.create_task(self._ladders(), name=f"github-ladder-{self._run.id}")
             await _within(self._policy.cancel_s, self._run.forced, self._run.lost, self._over)
             ladder.cancel()
         self._tell("END")
 
+    async def _ladders(self) -> None:
+        """Stop the step under way, and any that act had begun before it heard that it should not."""
+        while True:
+            await self._ladder()
+            while True:
+                await self._next_step.wait()
+                self._next_step.clear()
+                # One that act skips is over at once.
+                if not self._plan.runs_always(self._current) and not await _within(SKIPPED_S, self._step_over):
+                    break
+
     async def _ladder(self) -> None:
+        self._next_step.clear()
         ended = self._step_over
         for word, seconds in (("INT", self._policy.interrupt_s), ("TERM", self._policy.terminate_s)):
             self._tell(word)
@@ -155,6 +169,7 @@ class Executor:
 
     def _step_begun(self, index: int) -> None:
         self._step_over, self._current = asyncio.Event(), index
+        self._next_step.set()
 
     def _step_ended(self, index: int) -> None:
         self._step_over.set()

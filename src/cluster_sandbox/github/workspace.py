@@ -37,6 +37,7 @@ class Workspace:
     def prepare(self, root: Path, run: Run, full_name: str, event: Mapping[str, Any]) -> None:
         """Fill the folder. OSError where the disk or the repository will not have it."""
         copy_tree(root, self.tree)
+        _leave_concurrency_out(self.tree / run.workflow.path, run.workflow.document)
         _write_git(self.tree, run, full_name)
         for name in ("config", "cache", "temp", "bin"):
             (self.home / name).mkdir(parents=True)
@@ -85,6 +86,15 @@ class Workspace:
         for uses, name in run.plan.actions.items():
             command += ["--local-repository", f"{uses}={ACTIONS / name.partition('/')[2]}"]
         return command
+
+
+def _leave_concurrency_out(file: Path, document: Mapping[str, Any]) -> None:
+    """Groups are this server's matter, and act takes `queue` for an error."""
+    jobs = {name: {**job} for name, job in document["jobs"].items()}
+    given = {**document, "jobs": jobs}
+    if sum(one.pop("concurrency", None) is not None for one in (given, *jobs.values())):
+        # JSON is YAML.
+        file.write_text(json.dumps(given), encoding="utf-8")
 
 
 def copy_tree(root: Path, target: Path) -> None:

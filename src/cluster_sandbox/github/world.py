@@ -1,4 +1,5 @@
-"""The state of one server and what moves it: runs queue for machines, jobs are executed, artifacts arrive.
+"""The state of one server and what moves it: runs queue for their turn and for machines, jobs are executed, artifacts
+arrive.
 
 Everything happens in the event loop; `pulse` rings after each change. Called by the REST handlers, the page and
 `server.py`.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pulse import Pulse
+from .concurrency import Groups, wishes
 from .execution import Executor
 from .git_store import GitStore
 from .model import Artifact, Execution, Job, Machine, Run, Runner
@@ -66,6 +68,7 @@ class World:
         self.listeners: list[Callable[[str, str, Run], None]] = []
         """Told of an event, its action and the run."""
         self.machines: list[Machine] = []
+        self.groups = Groups(self.now)
         self.held = False
         self.listing_held = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -152,13 +155,19 @@ class World:
             contexts = self.contexts(run)
             run.title = title(workflow, contexts)
             run.plan = plan(workflow, self.root, contexts)
+            wanted = wishes(workflow, contexts)
         except StartupError as error:
             self._tell("workflow_run", "requested", run)
             self._finish(run, "startup_failure", str(error))
             return run
         run.job = Job(next(self._ids), run.plan.job_name, run.plan.labels, now)
+        displaced = self.groups.enter(run, wanted)
+        run.status = "queued" if self.groups.has_its_turn(run) else "pending"
         self._tell("workflow_run", "requested", run)
-        self._tell("workflow_job", "queued", run)
+        if run.status == "queued":
+            self._tell("workflow_job", "queued", run)
+        for one in displaced:
+            self.cancel(one)
         self.schedule()
         return run
 
@@ -218,6 +227,19 @@ class World:
         run.status, run.conclusion, run.failure = "completed", conclusion, failure or run.failure
         self.changed(run)
         self._tell("workflow_run", "completed", run)
+        self._pass_turns_on(run)
+
+    def _pass_turns_on(self, run: Run) -> None:
+        """Whoever waited in a concurrency group for a run that is over."""
+        ready, displaced = self.groups.leave(run)
+        for one in ready:
+            one.status = "queued"
+            self.changed(one)
+            self._tell("workflow_job", "queued", one)
+        for one in displaced:
+            self.cancel(one)
+        if ready:
+            self.schedule()
 
     def conclude(self, run: Run, conclusion: str) -> None:
         """End a queued run by order, such as `action_required` or `stale`."""

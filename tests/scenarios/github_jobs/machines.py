@@ -5,7 +5,8 @@ called `kept` have bubblewrap, the others have none; on those called `user` the 
 own runner software is, to whom the job's folder belongs; on those called `stuck` nothing ever gets under way. All
 others are root's where the tests are.
 
-The repository is a copy of what jobs need of this one, with workflow files beside it that can't be executed.
+The repository is a copy of what jobs need of this one, with workflow files beside it that can't be executed, and one
+with a concurrency group.
 """
 
 from __future__ import annotations
@@ -24,14 +25,21 @@ RUNNERS = (
     Runner("user-box", ("self-hosted", "nvidia", "user"), count=1),
     Runner("stuck-box", ("self-hosted", "nvidia", "stuck")),
 )
-# No runner has a label of NOBODY's; NOWHERE, BROKEN, STRANGE and UNASKED are no good workflow files.
+# No runner has a label of NOBODY's; NOWHERE, BROKEN, STRANGE and UNASKED are no good workflow files; of SHARED one run
+# at a time may ask for a runner.
 GPUS = ", ".join(
     [
         *(f"{name.upper()}=nvidia:self-hosted+{name}" for name in ("nvidia", "kept", "user", "stuck", "nobody")),
         "AMD=amd:self-hosted+amd",
         *(f"{name.upper()}={name}.yml:self-hosted+nvidia" for name in ("nowhere", "broken", "strange", "unasked")),
+        "SHARED=shared.yml:self-hosted+nvidia",
     ]
 )
+_ONE_AT_A_TIME = """
+concurrency:
+  group: the lab's one box
+  queue: max
+"""
 _ROOT = Path(__file__).parents[3]
 TOOLS = ("sh", "bash", "rm", "cat", "env", "chown", "sleep")
 ORDINARY = 1_734_567
@@ -79,4 +87,5 @@ def copy_repository(folder: Path) -> Path:
     (workflows / "broken.yml").write_text(good.replace("    steps:", "    steps: [\n  - }"))
     (workflows / "strange.yml").write_text(good.replace("uses: ./workflows/run-job", "uses: nobody/knows@v1"))
     (workflows / "unasked.yml").write_text(good.replace("workflow_dispatch:", "workflow_call:"))
+    (workflows / "shared.yml").write_text(good.replace("\njobs:\n", _ONE_AT_A_TIME + "\njobs:\n"))
     return root

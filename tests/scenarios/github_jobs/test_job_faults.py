@@ -49,6 +49,19 @@ async def test_a_queue_is_told_and_can_be_left(halls: Halls) -> None:
     await halls.both(play)
 
 
+async def test_a_place_in_a_concurrency_group_is_told(halls: Halls) -> None:
+    async def play(hall: Hall) -> None:
+        first = await hall.hold(HOLDING, gpu="SHARED")
+        second, third = [await hall.open(SHORT, gpu="SHARED") for _ in range(2)]
+        await hall.says(second, 'waits for its turn in "the lab\'s one box", 1 before it')
+        await hall.says(third, 'waits for its turn in "the lab\'s one box", 2 before it')
+        first.ledger.go()
+        for place in (first, second, third):
+            await hall.succeeds_once(place)
+
+    await halls.both(play)
+
+
 async def test_somebody_cancels_it_on_github(halls: Halls) -> None:
     async def play(hall: Hall) -> None:
         running = await hall.hold(TIDY)

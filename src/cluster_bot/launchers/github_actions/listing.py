@@ -42,6 +42,11 @@ class Seen:
         """Whether it has no runner yet."""
         return not self.over and self.status != "in_progress"
 
+    @property
+    def waits_its_turn(self) -> bool:
+        """Whether another run of its concurrency group keeps it from asking for a runner."""
+        return self.status == "pending"
+
     def follows(self, known: "Seen | None") -> bool:
         """Whether this may take the place of what is known: what is over stays over, and what is older is no news.
 
@@ -99,9 +104,9 @@ class Listing:
         return sorted((one for one in self._seen.values() if one.title == title), key=lambda one: one.id)
 
     def waiting(self, workflow: str, before: int | None = None) -> int:
-        """How many runs of a workflow file wait for a runner, of those older than `before` where given."""
-        older = (one for one in self._seen.values() if before is None or one.id < before)
-        return sum(one.waits and one.workflow == workflow for one in older)
+        """How many runs of a workflow file have no runner yet; with `before`, those older ones that may have one."""
+        waiting = (one for one in self._seen.values() if one.waits and one.workflow == workflow)
+        return sum(before is None or (one.id < before and not one.waits_its_turn) for one in waiting)
 
     async def look(self, wanted: Collection[int], not_before: float = 0.0) -> None:
         """Ask GitHub, unless a look that began at `not_before` or later has been answered while this one waited.

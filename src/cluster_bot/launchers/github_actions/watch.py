@@ -13,6 +13,7 @@ from typing import Any
 from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
 from cluster_bot.launchers.github_actions.conclusions import observation
 from cluster_bot.launchers.github_actions.listing import Listing, Seen, seen_in
+from cluster_bot.launchers.github_actions.turns import Turns
 from cluster_bot.launchers.github_actions.webhook import RUN_ENDS_WITHIN_S, Redelivery, Reliance, run_named
 from cluster_bot.log import get_logger
 from cluster_bot.runs.run import Observation, Sighting
@@ -85,6 +86,7 @@ class Watch:
         self._reliance = Reliance(clock)
         self._ending: dict[int, float] = {}
         self.listing = Listing(api, self._found, clock)
+        self._turns = Turns(api, clock)
         self.heard: set[str] = set()
         self._trouble: Observation | None = None
         self._links: dict[int, str] = {}
@@ -105,6 +107,7 @@ class Watch:
         try:
             await self.listing.look(wanted)
             await self._ask_for_a_step(wanted)
+            await self._turns.look({one for one in wanted if (seen := self.listing.get(one)) and seen.waits_its_turn})
             self._trouble = None
         except (GithubError, GithubLimitError) as error:
             log.warning("could not look: %s", error, extra={"action": "look_failed", "launcher": "github"})
@@ -201,6 +204,8 @@ class Watch:
     def _words(self, seen: Seen) -> str:
         if not seen.waits:
             return self._steps[seen.id].words if seen.id in self._steps else ""
+        if seen.waits_its_turn:
+            return self._turns.words(seen.id)
         before = self.listing.waiting(seen.workflow, seen.id)
         return f"waits for a runner, {before} before it" if before else "waits for a runner"
 
