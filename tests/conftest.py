@@ -1,15 +1,18 @@
 """For all tests: CLUSTER_NO_SKIP=1 turns every skip into a failure that repeats the reason.
 
 CI sets it, so that a missing compiler or tool cannot pass for a success there; on a person's machine a skip is fine and
-is listed at the end.
+is listed at the end. With several workers, plays of `scenarios/kill` are spread over the whole run.
 """
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+# Most of such a test is waiting: side by side they would leave the processor idle, beside others they do not.
+PLAYS = Path(__file__).parent / "scenarios" / "kill"
 NO_SKIP = os.environ.get("CLUSTER_NO_SKIP", "") not in ("", "0")
 
 
@@ -33,3 +36,15 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    plays = [one for one in items if PLAYS in one.path.parents]
+    others = [one for one in items if PLAYS not in one.path.parents]
+    if plays and others:
+        for number, play in enumerate(plays):
+            others.insert((number + 1) * len(items) // len(plays) - 1, play)
+        items[:] = others

@@ -77,7 +77,7 @@ class Theatre:
             return [*found, stage.report()] if found else []
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def theatre(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Theatre]:
     """One for all tests of this folder."""
     async with Zygote() as zygote:

@@ -12,7 +12,7 @@ from .conftest import Play, Theatre
 from .programs import BROAD, SLOW_BROAD
 from .stage import OVER_NONCES_S, Stage
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KILLS = 3
 WHENS: tuple[When, When] = ("before", "after")

@@ -12,7 +12,7 @@ from cluster_bot.app import open_parts
 from cluster_bot.settings import Settings
 
 # The loop in which the plays of this folder go on meanwhile.
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _FORKS_AND_DIES = """\
 import asyncio, os, signal

@@ -16,7 +16,7 @@ from .github_stage import GithubStage, open_github_stage
 from .programs import SHORT, SLOW_BROAD
 from .stage import OVER_NONCES_S, PATIENCE_S, POLICY
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KILLS = 2
 WHENS: tuple[When, When] = ("before", "after")

@@ -36,7 +36,7 @@ from .test_github import CLAIMED
 sys.path.append(str(Path(__file__).parents[2] / "contracts"))
 from stores_postgres import NoPostgresError, Postgres
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BOT = Path(__file__).with_name("overtaken_bot.py")
 SOON_S, LATE_S = 2.0, 12.0

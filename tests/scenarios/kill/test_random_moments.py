@@ -14,7 +14,7 @@ from .conftest import Play, Theatre
 from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, STAYS, STUCK, Program
 from .stage import OVER_NONCES_S, OVER_TOKENS_S, Stage, Submission
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SEEDS = range(25)
 KILLS = 4

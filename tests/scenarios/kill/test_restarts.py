@@ -19,7 +19,7 @@ from .stage import OVER_AN_HOUR_S, OVER_NONCES_S, OVER_TOKENS_S, POLICY, Stage
 
 NO_OLD_EDITS = replace(POLICY, old_edits=0, old_edit_retry_s=0.01)
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def deploy_in_the_middle(stage: Stage) -> None:
