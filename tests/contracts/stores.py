@@ -5,14 +5,15 @@ test's (`python stores.py VERB URL …`): it says `ready` once it has opened the
 and prints one line of JSON for each thing that is done.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-
-import pytest
+from typing import TYPE_CHECKING
 
 from cluster_bot.errors import UserError
 from cluster_bot.runs.ports import Store, Submission
@@ -21,6 +22,9 @@ from cluster_bot.runs.run import Member, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec
 from cluster_bot.store import SqlStore
 from cluster_runner.wire import Event
+
+if TYPE_CHECKING:
+    import pytest
 
 # From the test's fixtures to the URL of an empty database of its own.
 DATABASES: Mapping[str, Callable[[pytest.FixtureRequest], str]] = {

@@ -14,6 +14,7 @@ import asyncio
 import itertools
 import json
 import re
+import secrets
 import shutil
 import sqlite3
 import sys
@@ -64,23 +65,31 @@ class Hall:
         self.ada = server.member("ada")
         self.general = server.channel_id("general")
         self.stack = AsyncExitStack()
+        self.webhook = ""
+        """Where the bot hears GitHub; "" where it does not."""
+        self.secret = secrets.token_hex(16)
         self._settings: dict[str, str] = {}
         self._ledgers = itertools.count(1)
         self._struck: dict[Fault, asyncio.Event] = {}
 
     # --- the bot ------------------------------------------------------------------------------------------------
 
-    async def start(self, settings: Mapping[str, str]) -> None:
-        """Start the bot."""
+    async def start(self, settings: Mapping[str, str], *, told: bool = False) -> None:
+        """Start the bot; `told`: GitHub tells it what happens, by a webhook."""
         self._settings = {
             **github_settings(self.github, public=self.live),
             "LOCAL_ENABLED": "false",
             "LIVE_RUNS_PER_MEMBER": "50",
             "OUTCOME_GRACE_S": "2",
             "GITHUB_GPUS": GPUS,
+            **({"GITHUB_WEBHOOK_SECRET": self.secret} if told else {}),
             **settings,
         }
         await self._begin()
+        if told:
+            self.webhook = f"{self._settings['PUBLIC_URL']}/github/webhook"
+            self.github.add_hook(self.webhook, secret=self.secret)
+            await self.github.webhooks.settled()
 
     async def restart(self, meanwhile: Callable[[], Any] = lambda: None) -> None:
         """Stop the bot as a deploy would, do something, and start it again."""
@@ -282,8 +291,10 @@ async def changed(path: Path, fits: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def open_hall(*, live: bool, settings: Mapping[str, str] | None = None) -> AsyncIterator[Hall]:
-    """A hall with its bot logged in."""
+async def open_hall(
+    *, live: bool, told: bool = False, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Hall]:
+    """A hall with its bot logged in; where GitHub has `told` it the first thing, if it shall."""
     folder = Path(tempfile.mkdtemp(prefix="cluster-github-"))
     try:
         folder.chmod(0o711)
@@ -298,7 +309,7 @@ async def open_hall(*, live: bool, settings: Mapping[str, str] | None = None) ->
         async with DiscordServer() as server, github:
             hall = Hall(server, github, folder, live=live)
             async with hall.stack:
-                await hall.start(settings or {})
+                await hall.start(settings or {}, told=told)
                 yield hall
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -61,6 +61,12 @@ def _over(stage: GithubStage, request: Request, file: str) -> bool:
     return any(one.completed for one in stage.jobs(file))
 
 
+def _uploaded(stage: GithubStage, request: Request, file: str) -> bool:
+    """The list that is asked for has its artifact; one is enough for all runs that ended at about the same time."""
+    of = {one.id for one in stage.jobs(file)}
+    return any(one.run_id in of for one in stage.github.world.artifacts.values())
+
+
 def _of_the_artifact(stage: GithubStage, request: Request, file: str) -> bool:
     of = {one.id for one in stage.jobs(file)}
     kept = stage.github.world.artifacts.values()
@@ -80,7 +86,7 @@ BORDERS = [
     GithubBorder("cancel", STAYS, method="POST", route=f"{REPO}/runs/{{run_id}}/cancel", concerns=_of_the_job),
     # Where runners report, the artifact is not needed.
     GithubBorder("list-over", route=LIST, concerns=_over, modes=ALONE),
-    GithubBorder("artifact-list", LEAVES_A_FILE, route=f"{REPO}/artifacts", concerns=_over, modes=ALONE),
+    GithubBorder("artifact-list", LEAVES_A_FILE, route=f"{REPO}/artifacts", concerns=_uploaded, modes=ALONE),
     GithubBorder(
         "artifact-download",
         LEAVES_A_FILE,
