@@ -132,6 +132,14 @@ class SpoolSource(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """A launcher that hears of its runs before it is asked."""
+
+    def on_change(self, look: Callable[[], None]) -> None:
+        """Call `look()`, from the loop, when `poll` would say something new. A hint: nothing depends on it."""
+
+
+@runtime_checkable
 class SpoolKeeper(Protocol):
     """A launcher that can tell which spools nobody has discarded: a bot may die between a run's end and that."""
 

@@ -37,6 +37,7 @@ from cluster_bot.runs.ports import (
     SpoolKeeper,
     SpoolSource,
     Store,
+    Telling,
     Unknowable,
     artifact_blob,
 )
@@ -110,6 +111,8 @@ class Follower:
             self._wishes.listen(self._workers.wake)
             if self._spool is not None:
                 self._spool.on_news(self._workers.ring)
+            if isinstance(self._launcher, Telling):
+                self._launcher.on_change(self._poll_bell.ring)
             group.create_task(self._tidy(), name=f"tidy-{self._launcher.name}")
             while True:
                 await self._look_at_all()

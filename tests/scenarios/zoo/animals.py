@@ -1,7 +1,7 @@
 """The animals. Each header line says how it misbehaves; `test_zoo.py` says what the follower must make of it."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cluster_bot.runs.ports import LaunchRefusedError, LaunchUncertainError, Unknowable
 from cluster_bot.runs.run import Handle, Observation, Run, Sighting
@@ -31,6 +31,17 @@ class Never(Tame):
         self.cage.launch(run)
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
+
+
+class Telling(Tame):
+    """Well-behaved, and says when there is something new to see."""
+
+    def __init__(self, cage: Cage) -> None:
+        super().__init__(cage)
+        self.changed: Callable[[], None] = lambda: None
+
+    def on_change(self, look: Callable[[], None]) -> None:
+        self.changed = look
 
 
 class Forgetful(Tame):

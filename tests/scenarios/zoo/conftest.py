@@ -26,7 +26,7 @@ RULES = Rules(queue_limit_s=100, setup_allowance_s=50, outcome_grace_s=10, retry
 class Keeper:
     """Submits runs to one launcher and tells what became of them."""
 
-    def __init__(self, store: SqlStore, launcher: Tame) -> None:
+    def __init__(self, store: SqlStore, launcher: Tame, poll_s: float) -> None:
         self.store = store
         self.launcher = launcher
         self.cage = launcher.cage
@@ -35,7 +35,7 @@ class Keeper:
         launchers = [launcher]
         hints = {"wishes": self.wishes, "news": self.news}
         self.scheduler = Scheduler(store, launchers, limits=Limits(), rules=RULES, clock=self.clock, **hints)
-        pace = Pace(poll_s=0.02, answer_s=0.3, stop_again_s=5, let_go_again_s=0.02)
+        pace = Pace(poll_s=poll_s, answer_s=0.3, stop_again_s=5, let_go_again_s=0.02)
         self.follower = Follower(launcher, store, RULES, pace=pace, clock=self.clock, **hints)
 
     def clock(self) -> float:
@@ -70,10 +70,10 @@ class Keeper:
 
 
 @asynccontextmanager
-async def keep(folder: Path, launcher: Tame) -> AsyncIterator[Keeper]:
-    """A follower at work for `launcher`."""
+async def keep(folder: Path, launcher: Tame, *, poll_s: float = 0.02) -> AsyncIterator[Keeper]:
+    """A follower at work for `launcher`, which it looks at by itself every `poll_s`."""
     store = await SqlStore.open(f"sqlite+aiosqlite:///{folder / 'zoo.sqlite3'}")
-    keeper = Keeper(store, launcher)
+    keeper = Keeper(store, launcher, poll_s)
     following = asyncio.create_task(keeper.follower.run(), name="follower")
     try:
         yield keeper

@@ -30,6 +30,16 @@ async def test_a_tame_one_succeeds(tmp_path: Path, talk: Talk) -> None:
         assert executed_once(keeper.cage, run)
 
 
+async def test_one_that_tells_is_looked_at_at_once(tmp_path: Path) -> None:
+    telling = animals.Telling(Cage())
+    async with keep(tmp_path, telling, poll_s=3600) as keeper:
+        run = await keeper.until(await keeper.submit(), lambda now: now.handle is not None)
+        assert run.handle is not None
+        keeper.cage.sightings[run.handle] = Observation(Sighting.RUNNING, "told")
+        telling.changed()
+        await keeper.until(run, lambda now: now.detail == "told")
+
+
 async def test_a_slow_start_can_be_cancelled_and_is_stopped_when_it_comes(tmp_path: Path) -> None:
     slow = animals.Slow(Cage())
     async with keep(tmp_path, slow) as keeper:

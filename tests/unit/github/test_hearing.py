@@ -55,8 +55,16 @@ def runs(*listings: dict[str, Any]) -> Any:
 
 
 def ears(here: GithubActions) -> list[str]:
+    """Which runs were rung for; whenever one is, a look is asked for too."""
     rung: list[str] = []
+    looks: list[str] = []
+
+    def look() -> None:
+        looks.append("look")
+        assert len(looks) == len(rung)
+
     here.on_news(rung.append)
+    here.on_change(look)
     return rung
 
 

@@ -43,7 +43,7 @@ _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
 class GithubActions:
-    """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Discerning` and `Recognising` for one repository.
+    """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Telling`, `Discerning` and `Recognising` for one repository.
 
     `ref` is the branch whose workflow files run; `gpus` what members may ask for, empty: what the repository's runners
     offer; `root` a folder for spools on their way to the store; `container` an image for all jobs, "" for none;
@@ -76,6 +76,7 @@ class GithubActions:
         self._container = container
         self._watch = Watch(api, self._timing, None if webhook is None else Redelivery(api, webhook))
         self._ring: Callable[[str], None] = _nobody
+        self._look: Callable[[], None] = _nowhere
         self._archives = SpoolArchives(api, root, pause_s=self._timing.artifacts_s)
         self._readers: dict[str, SpoolReader] = {}
         self._fetched: dict[str, int] = {}
@@ -250,11 +251,16 @@ class GithubActions:
         """Spools come whole, at a run's end: rung for what the webhook tells, as a look wakes the follower anyway."""
         self._ring = ring
 
+    def on_change(self, look: Callable[[], None]) -> None:
+        """What the webhook tells, and what is found out of a run that ended unheard, is said by the next `poll`."""
+        self._look = look
+
     def hear(self, event: str, payload: Mapping[str, Any]) -> None:
         """What GitHub's webhook tells: a hint, from the loop. A payload of another form raises."""
         run_id = self._watch.hear(event, payload)
         if run_id is not None:
             self._ring(run_id)
+            self._look()
 
     async def fetch(self, run: Run, after: int) -> Sequence[Event]:
         """Nothing before the end; then, where the outcome did not come another way, the artifact's events."""
@@ -271,6 +277,9 @@ class GithubActions:
                 return []
             await self._remove(name)
             if not await self._bring(number, name):
+                if name not in self._none_at and self._unheard(number) is not None:
+                    # Why it failed can be asked now.
+                    self._look()
                 self._none_at[name] = time.monotonic()
                 return []
             self._fetched[name] = number
@@ -318,6 +327,10 @@ class GithubActions:
 
 def _nobody(run_id: str) -> None:
     """Rung until the follower listens."""
+
+
+def _nowhere() -> None:
+    """Asked to look until the follower does."""
 
 
 def _title(run: Run) -> str:
