@@ -34,6 +34,7 @@ from cluster_bot.runs.run import Status
 from cluster_sandbox.discord import DiscordServer, File, Interaction, Message, MessageEvent
 from cluster_sandbox.faults import Fault
 from cluster_sandbox.github import GitHubServer, Policy, Run
+from judges import Bench
 
 from .machines import GPUS, RUNNERS, copy_repository, machine_path
 from .programs import Ledger
@@ -307,9 +308,10 @@ async def open_hall(
             repository=root, owner=OWNER, name=NAME, runners=RUNNERS, policy=policy, environment={"PATH": path}
         )
         async with DiscordServer() as server, github:
-            hall = Hall(server, github, folder, live=live)
+            hall, bench = Hall(server, github, folder, live=live), Bench(github)
             async with hall.stack:
                 await hall.start(settings or {}, told=told)
                 yield hall
+        assert bench.verdict() == []
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

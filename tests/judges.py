@@ -1,7 +1,8 @@
 """GitHub's own words on what it answers and tells: its OpenAPI description, and its examples of webhooks.
 
-Whoever serves a stand-in (`conftest.github`, `scratch.serving`) has all of its answers and deliveries judged at the
-end. The description is silent on most refusals, so of those only the form is judged.
+Whoever serves a stand-in (`conftest.github` and `scratch.serving` of its own tests, the halls of `github_jobs`) has all
+of its answers and deliveries judged at the end. The description is silent on most refusals, so of those only the form
+is judged.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from referencing.jsonschema import DRAFT4
 from cluster_sandbox.github import GitHubServer
 from cluster_sandbox.record import Request
 
-NPM = Path(__file__).parents[3] / ".venv" / "npm" / "@octokit"
+NPM = Path(__file__).parents[1] / ".venv" / "npm" / "@octokit"
 DESCRIPTION = NPM / "openapi" / "generated" / "api.github.com.json"
 EXAMPLES = NPM / "webhooks-examples" / "api.github.com" / "index.json"
 HERE = "urn:github"
@@ -175,7 +176,9 @@ class Bench:
         server.service.answered.append(self._hear)
 
     def _hear(self, request: Request, body: Any) -> None:
-        self._heard.append((request.method, request.path, request.status or 0, body))
+        # What a test ordered is not the stand-in's own.
+        if not request.fault:
+            self._heard.append((request.method, request.path, request.status or 0, body))
 
     def verdict(self) -> list[str]:
         """Every fault of every answer and every delivery."""
