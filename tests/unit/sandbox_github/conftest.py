@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from judges import Bench
 from scratch import JOB, Client
 
 from cluster_sandbox.github import GitHubServer, Policy, Runner
+from judges import Bench
 
 
 @pytest.fixture

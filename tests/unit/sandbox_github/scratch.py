@@ -12,9 +12,9 @@ from typing import Any
 from github import Auth, Github
 from github.Repository import Repository
 from github.WorkflowRun import WorkflowRun
-from judges import Bench
 
 from cluster_sandbox.github import GitHubServer, Run
+from judges import Bench
 
 PIN = "0123456789012345678901234567890123456789"
 JOB = f"""\

@@ -6,11 +6,11 @@ import copy
 from typing import Any
 
 import pytest
-from judges import of_answer, of_delivery, unlike_examples
 from receiver import receiving
 from scratch import Client, ended
 
 from cluster_sandbox.github import GitHubServer
+from judges import of_answer, of_delivery, unlike_examples
 
 REPO = "/repos/gpu-club/kernels"
 
