@@ -6,8 +6,9 @@ The bot's is its resident set, read from /proc. A local run also costs a runner 
 machine only because the launcher is local; theirs is the proportional set, which shares out common pages.
 
 No object of the bot's own is kept of a run that is over, which `tests/scenarios/discord/test_what_is_kept.py` counts.
-discord.py keeps four rate limits a run (about 4 kB) until five minutes after their last use, and the thread (under
-1 kB) until Discord archives it; a soak is over before either. With `--rest` there is a second soak after a pause.
+discord.py keeps four rate limits a run (5 kB) until five minutes after their last use, and the thread (1 kB) until
+Discord archives it; a soak is over before either, and SQLite's page caches fill up during it. With `--rest` there is a
+second soak after a pause.
 """
 
 import argparse
