@@ -6,8 +6,8 @@ git and no compiler. Everything is installed from the locked requirement files w
 
 An environment is rebuilt from nothing when a set-up of it was cut short, when the repository moved or when its Python
 is another one; it is updated in place when only the requirements changed. What somebody else installed into it stays.
-Environments are set up side by side. Set-up talks on stderr, one line for all; pip's own words go to a log each,
-`.cache/set-up*.log`.
+Environments are set up side by side, each by a process. Set-up talks on stderr, one line for all; pip's own words go to
+a log each, `.cache/set-up*.log`.
 """
 
 import fcntl
@@ -16,14 +16,13 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,10 +86,6 @@ PROGRAMS = Environment(ROOT / ".venv-programs", ROOT / "requirements-programs.tx
 NEEDS = {"demo": (BOT, PROGRAMS), "test": (TOOLS, PROGRAMS)}
 
 
-_under_way: set[subprocess.Popen[bytes]] = set()
-_fetching = threading.Lock()
-
-
 def _installed_part(pyproject: Path) -> bytes:
     """The tables that an installation depends on; a changed linter rule is no reason to install again."""
     tables = tomllib.loads(pyproject.read_text(encoding="utf-8"))
@@ -127,7 +122,7 @@ def _run(log: Path, *command: str | Path) -> None:
     with log.open("a", encoding="utf-8") as words:
         words.write(f"\n$ {' '.join(map(str, command))}\n")
         words.flush()
-        step = subprocess.Popen(
+        result = subprocess.run(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
             stdout=words,
@@ -135,11 +130,9 @@ def _run(log: Path, *command: str | Path) -> None:
             env=clean_environment(),
             cwd=ROOT,
             close_fds=False,  # it holds the lock too: no second set-up beside a pip whose parent was killed
+            check=False,
         )
-    _under_way.add(step)
-    status = step.wait()
-    _under_way.discard(step)
-    if status:
+    if result.returncode:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
         raise SetupError(f"This step of the set-up failed (all of it is in {log}):\n{tail}")
 
@@ -183,8 +176,7 @@ def _pip(environment: Environment) -> list[str | Path]:
         return [python, "-I", "-m", "pip"]
     if _works(BASE, "-m", "pip", "--python", python, "--version"):
         return [BASE, "-m", "pip", "--python", python]
-    with _fetching:
-        wheel = fetch_pip(ROOT / "requirements.txt", CACHE)
+    wheel = fetch_pip(ROOT / "requirements.txt", CACHE)
     return [python, wheel / "pip"]
 
 
@@ -224,24 +216,54 @@ def _is_afresh(environment: Environment, interpreter: str) -> bool:
     return not by_hand and any(stamp.get(key) != wanted[key] for key in ("place", "python"))
 
 
-def _bring_all_about(environments: list[Environment], interpreter: str) -> None:
-    """Makes environments ready, side by side, saying in one line what takes how long."""
+def _bring_all_about(environments: list[Environment], interpreter: str) -> int:
+    """Makes environments ready, side by side, saying in one line what takes how long; 0, or 2 where one can't be."""
     started = time.monotonic()
     afresh = {one.folder.name: _is_afresh(one, interpreter) for one in environments}
     said = ", ".join(f"{'setting up' if fresh else 'updating'} {name}" for name, fresh in afresh.items())
     _say(f"{said[0].upper()}{said[1:]} ...")
-    with ThreadPoolExecutor(max(1, len(environments))) as threads:
-        begun = [threads.submit(_bring_about, one, interpreter) for one in environments]
-        try:
-            for one in begun:
-                one.result()
-        except BaseException as error:
-            _say("\n")
-            if not isinstance(error, SetupError):
-                for step in list(_under_way):
-                    step.terminate()
-            raise
+    # No interrupt may come between a process's begin and our knowing of it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    left = [_begin(one, interpreter) for one in environments]
+    codes = []
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        while left:
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(left[0], 0)[1]))
+            left.pop(0)
+    except BaseException:
+        # Of a terminal's Ctrl+C they have heard themselves.
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+        for pid in left:
+            os.waitpid(pid, 0)
+        _say("\n")
+        raise
+    if any(codes):
+        return 2
     _say(f" done in {time.monotonic() - started:.0f} s\n")
+    return 0
+
+
+def _begin(environment: Environment, interpreter: str) -> int:
+    """Starts a process that makes one environment ready, or says why it can't be; its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 130
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        _bring_about(environment, interpreter)
+        code = 0
+    except SetupError as error:
+        _say(f"\n{error}\n")
+        code = 2
+    except Exception as error:  # a border: nothing may escape into the parent's code, which this copy holds too
+        _say(f"\n{environment.folder.name} can't be set up: {type(error).__name__}: {error}\n")
+        code = 2
+    finally:
+        os._exit(code)
 
 
 def _usable_by_hand(environment: Environment) -> bool:
@@ -264,7 +286,7 @@ def main(arguments: list[str]) -> int:
         with _alone():
             missing = [one for one in environments if not one.ready(interpreter)]
             if missing:
-                _bring_all_about(missing, interpreter)
+                return _bring_all_about(missing, interpreter)
     except SetupError as error:
         _say(f"{error}\n")
         return 2

@@ -57,7 +57,8 @@ def fetch_pip(lock: Path, folder: Path) -> Path:
         if hashlib.sha256(content).hexdigest() not in hashes:
             problems.append(f"{_public(place)}: {name} has none of the hashes in {lock.name}")
             continue
-        partial = wheel.with_suffix(".part")
+        # Another process may be about to do the same.
+        partial = wheel.with_suffix(f".{os.getpid()}.part")
         partial.write_bytes(content)
         partial.replace(wheel)
         return wheel

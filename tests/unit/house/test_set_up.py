@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -66,13 +67,18 @@ class Repository:
         for kind in ("", "-dev", "-programs"):
             (root / f"requirements{kind}.txt").write_text(line)
 
-    def set_up(self) -> tuple[int, str]:
-        """Exit code and stderr of a set-up; stdout must stay empty."""
+    def begin(self) -> subprocess.Popen[str]:
+        """A set-up under way."""
         environment = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.root / "wheels")}
         command = [sys.executable, "-I", str(self.root / "script" / "bootstrap.py"), "demo"]
-        result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=100)
-        assert result.stdout == ""
-        return result.returncode, result.stderr
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+    def set_up(self) -> tuple[int, str]:
+        """Exit code and stderr of a set-up; stdout must stay empty."""
+        under_way = self.begin()
+        said, complaints = under_way.communicate(timeout=100)
+        assert said == ""
+        return under_way.returncode, complaints
 
     def installed(self, folder: str = ".venv") -> str:
         command = [str(self.root / folder / "bin" / "python"), "-I", "-c", "import tiny; print(tiny.version)"]
@@ -106,6 +112,19 @@ def test_a_set_up_is_made_kept_updated_and_healed(tmp_path: Path) -> None:
     assert code == 2
     assert "This step of the set-up failed" in said
     assert repository.set_up()[0] == 2, "a failure is not taken for a finished set-up"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ensurepip") is None, reason="this Python has no ensurepip")
+def test_an_interrupt_ends_it_and_all_it_began(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    with repository.begin() as under_way:
+        assert under_way.stderr is not None
+        assert under_way.stderr.read(len("Setting up")) == "Setting up"
+        under_way.send_signal(signal.SIGINT)
+        # Its own processes hold its stderr, so that this also waits for their ends.
+        _, said = under_way.communicate(timeout=100)
+    assert (under_way.returncode, said.splitlines()[-1]) == (130, "Set-up interrupted; the next call starts it again.")
+    assert not (tmp_path / ".venv" / "cluster-bot.json").exists()
 
 
 def load_pip_wheel() -> ModuleType:
