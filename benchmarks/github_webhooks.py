@@ -38,6 +38,8 @@ ENDS = b"import time\nprint('end', repr(time.time()), flush=True)\n"
 STAYS = b"import time\nprint('here', flush=True)\ntime.sleep(600)\n"
 STAMP = re.compile(r"end (\d+\.\d+)")
 LIST = "/repos/{owner}/{repo}/actions/runs"
+# Four of them have a machine.
+LIVE = 40
 PER_S = 100
 PAUSE_S = 0.1
 PATIENCE_S = 120.0
@@ -86,7 +88,11 @@ async def town() -> AsyncIterator[Town]:
         ):
             secret = secrets.token_hex(16)
             # Of a run that ended without an outcome the bot gives its runner some seconds more: a constant, left out.
-            settings = github_settings(github, public=True) | {"GITHUB_WEBHOOK_SECRET": secret, "OUTCOME_GRACE_S": "0"}
+            settings = github_settings(github, public=True) | {
+                "GITHUB_WEBHOOK_SECRET": secret,
+                "OUTCOME_GRACE_S": "0",
+                "LIVE_RUNS_PER_MEMBER": str(LIVE + 1),
+            }
             async with started_bot(discord, Path(folder), settings):
                 address = f"{settings['PUBLIC_URL']}/github/webhook"
                 github.add_hook(address, secret=secret)
@@ -211,14 +217,18 @@ async def main(rounds: int) -> None:
     async with town() as here:
         programs = await ends_of_programs(here, rounds)
         told, _ = await ends_of_runs(here, rounds, "run's end to verdict, told by webhook")
+        here.github.webhooks.faults.append(DeliveryFault(times=None, lost=True))
+        lost, looked = await ends_of_runs(here, max(3, rounds // 4), "run's end to verdict, all deliveries lost")
+        here.github.webhooks.faults.clear()
+        for _ in range(LIVE):
+            await here.open(STAYS)
         quiet, busy = Series(""), Series("")
         for _ in range(4):
             quiet.values += (await acknowledgements(here, rounds, "")).values
             async with flood(here):
                 busy.values += (await acknowledgements(here, rounds, "")).values
-        quiet.name, busy.name = "`/run` to acknowledgement", f"the same beside {PER_S} deliveries a second"
-        here.github.webhooks.faults.append(DeliveryFault(times=None, lost=True))
-        lost, looked = await ends_of_runs(here, max(3, rounds // 4), "run's end to verdict, all deliveries lost")
+        quiet.name = f"`/run` to acknowledgement, with {LIVE} runs under way"
+        busy.name = f"the same beside {PER_S} deliveries a second"
     report([programs, told, lost, looked, quiet, busy], ratios=[(lost, told), (busy, quiet)])
 
 

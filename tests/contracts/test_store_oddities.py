@@ -1,7 +1,7 @@
 """What every store makes of what it would rather not have: text with odd characters, and runs it can't read."""
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from stores import NOW, WIDE, admitted, launched, log, submission
 
 from cluster_bot.errors import UnknownRunError, UnreadableRunError, UserError
@@ -53,6 +53,20 @@ async def test_a_run_that_cannot_be_read_keeps_nobody_else_from_going_on(
     with pytest.raises(UserError):
         await store.admit(submission("fourth"), Limits(live_per_member=3), NOW)
     assert await store.append(spoilt.id, 0, [log(1)]) == 1
+
+
+async def test_a_run_whose_spec_is_gone_keeps_nobody_else_from_going_on(
+    store: SqlStore, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, spoilt, after = [await admitted(store, key) for key in ("before", "spoilt", "after")]
+    engine = dialect_of(url).writer()
+    with engine.begin() as connection:
+        connection.execute(delete(spec_rows).where(spec_rows.c.run_id == spoilt.id))
+    engine.dispose()
+    for _ in range(2):
+        assert await store.unfinished() == [before, after]
+    [record] = caplog.records
+    assert (vars(record)["action"], vars(record)["run"]) == ("run_unreadable", spoilt.id)
 
 
 async def test_a_status_nobody_knows_any_more_is_no_live_one(store: SqlStore, url: str) -> None:

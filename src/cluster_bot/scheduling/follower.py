@@ -54,9 +54,13 @@ FETCHES_A_STEP = 16
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a follower looks by itself, and how long it waits for a launcher's answer; seconds."""
+    """How often a follower looks by itself, and how long it waits for a launcher's answer; seconds.
+
+    `told_s` is between two looks that a launcher asks for: however much it hears, each of them wakes every worker.
+    """
 
     poll_s: float = 1.0
+    told_s: float = 0.1
     answer_s: float = 60.0
     stop_again_s: float = 5.0
     let_go_again_s: float = 1.0
@@ -115,8 +119,10 @@ class Follower:
                 self._launcher.on_change(self._poll_bell.ring)
             group.create_task(self._tidy(), name=f"tidy-{self._launcher.name}")
             while True:
+                looked_at = time.monotonic()
                 await self._look_at_all()
-                await self._poll_bell.wait(self._pace.poll_s)
+                if await self._poll_bell.wait(self._pace.poll_s):
+                    await Bell().wait(max(0.0, looked_at + self._pace.told_s - time.monotonic()))
 
     # --- looking ------------------------------------------------------------------------------------------------
 

@@ -68,7 +68,8 @@ class KnownRuns:
                     found[row["id"]] = self._remember(codec.run_of(row, row["spec"]), len(row["spec"]))
                 except UnreadableRunError as error:
                     found[row["id"]] = error
-            found = {run_id: found[run_id] for run_id in versions}
+            gone = UnreadableRunError("its spec is gone")
+            found = {run_id: found.get(run_id, gone) for run_id in versions}
         # One that has ended between the two questions is not unfinished any more.
         return [(run_id, one) for run_id, one in found.items() if not isinstance(one, Run) or not one.status.final]
 

@@ -1,7 +1,8 @@
 """Concurrency groups: who has the turn and who waits for it, as `concurrency` of a workflow or of its job wishes.
 
 Called by `world` when a run begins and when it is over. A run takes its groups one after the other, the workflow's
-first. What GitHub's documentation leaves open is decided here: of a group that is full, the newcomer is cancelled.
+first. What GitHub's documentation leaves open is decided here: of a group that is full, the newcomer is cancelled, and
+so is a run whose job wishes the group that the run has.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class Groups:
         return not self._wanted.get(run.id)
 
     def enter(self, run: Run, wanted: Iterable[Wish]) -> list[Run]:
-        """A run begins; the runs that are to be cancelled for it, itself perhaps."""
+        """A run begins; the runs that are to be cancelled for it, or itself where it would wait for itself."""
         self._wanted[run.id] = list(wanted)
         self._wished[run.id] = list(self._wanted[run.id])
         return self._go_on(run)
@@ -123,6 +124,8 @@ class Groups:
             wish = self._wanted[run.id][0]
             group = self._groups.setdefault(wish.group.casefold(), Group(wish.group))
             others = [one for one, _ in group.members]
+            if run in others:
+                return [run]
             group.members.append((run, wish))
             if others:
                 return _displaced(run, wish, others)

@@ -106,6 +106,17 @@ async def test_groups_of_other_names_do_not_meet(folder: Path, github: GitHubSer
     assert states(await three(client)) == ["queued"] * 3
 
 
+async def test_who_would_wait_for_itself_is_cancelled(folder: Path, github: GitHubServer, client: Client) -> None:
+    with_concurrency(folder, "  group: gpu")
+    file = folder / ".github" / "workflows" / "job.yml"
+    file.write_text(
+        file.read_text("utf-8").replace("    timeout-minutes:", "    concurrency: GPU\n    timeout-minutes:")
+    )
+    run = await client.dispatch("a")
+    assert (run.status, run.conclusion) == ("completed", "cancelled")
+    assert (await client.get(f"{GROUPS}/gpu"))[0] == 404
+
+
 @pytest.mark.parametrize("text", ["  group: ''", "  group: gpu\n  queue: some", "  group: ${{ secrets.x }}"])
 async def test_what_is_no_group_does_not_start(folder: Path, github: GitHubServer, client: Client, text: str) -> None:
     with_concurrency(folder, text)

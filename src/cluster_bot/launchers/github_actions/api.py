@@ -34,7 +34,8 @@ LONGEST_LIMIT_S = 3700.0
 
 # After one of several tokens met its limit: the next request takes another.
 AT_ONCE_S = 1.0
-_NUMBER = re.compile(r"/[0-9]+(?=/|$)")
+# What differs from run to run, and what an admin's workflow file names: no part of a metric's label.
+_NAMED = re.compile(r"/[0-9]+(?=/|$)|(?<=/concurrency_groups)/[^/]+")
 _LOGIN = "GitHub does not let the bot's App in; an admin should look at GITHUB_APP_ID and its key"
 
 T = TypeVar("T")
@@ -174,7 +175,7 @@ class GithubApi:
         if index is None:
             raise GithubLimitError(self.purse.wait_s())
         account, thread = self._accounts[index], self._write_thread if write else self._read_thread
-        route, status = _NUMBER.sub("/{id}", path), "none"
+        route, status = _NAMED.sub("/{id}", path), "none"
         try:
             answer = await asyncio.get_running_loop().run_in_executor(thread, lambda: send(account.client(write=write)))
             status = str(answer.status) if isinstance(answer, Answer) else "unsent"

@@ -1,9 +1,9 @@
 """Where runs wait that another run keeps from starting: their place in GitHub's concurrency groups.
 
-Called by `watch`. Our workflow files have no `concurrency`, but an admin may add one, for a machine that several
-repositories or workflows share. A look asks twice at most: for the group of one run whose group is not known, and for
+Called by `watch`. Our workflow files have no `concurrency`, but an admin may add one, for what several runners or
+workflows of the repository share. A look asks twice at most: for the group of one run whose group is not known, and for
 the members of one group, which tells the place of all of them. A GitHub that has no such endpoints (Enterprise, for
-some time to come) is asked again after an hour.
+some time to come) is asked again after an hour. All of it is for people alone, so trouble with it is nobody else's.
 """
 
 import time
@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from cluster_bot.launchers.github_actions.api import Answer, GithubApi
+from cluster_bot.launchers.github_actions.api import Answer, GithubApi, GithubError, GithubLimitError
+from cluster_bot.log import get_logger
+
+log = get_logger(__name__)
 
 AGAIN_S = 10.0
 UNKNOWN_AGAIN_S = 3600.0
@@ -36,6 +39,7 @@ class Turns:
         self._group_of: dict[int, str] = {}
         self._asked_at: dict[int, float] = {}
         self._not_before = float("-inf")
+        self._answered = False
 
     def words(self, number: int) -> str:
         """Which place a waiting run has; "its turn" alone where GitHub has not told."""
@@ -44,15 +48,22 @@ class Turns:
         return f"waits for its turn in {name!r}, {place} before it" if place else "waits for its turn"
 
     async def look(self, waiting: Collection[int]) -> None:
-        """Ask about the runs that wait for others; raises GithubError or GithubLimitError."""
+        """Ask about the runs that wait for others."""
         self._group_of = {one: name for one, name in self._group_of.items() if one in waiting}
         self._asked_at = {one: at for one, at in self._asked_at.items() if one in waiting}
         named = set(self._group_of.values())
         self._groups = {name: group for name, group in self._groups.items() if name in named}
-        if self._clock() < self._not_before:
-            return
+        try:
+            await self._ask(waiting)
+        except (GithubError, GithubLimitError) as error:
+            log.info("places not known: %s", error, extra={"action": "places_unknown", "launcher": "github"})
+        except (AttributeError, TypeError, ValueError) as error:
+            # Of another form than GitHub describes.
+            log.warning("places not understood: %r", error, extra={"action": "places_unknown", "launcher": "github"})
+
+    async def _ask(self, waiting: Collection[int]) -> None:
         nameless = [one for one in waiting if one not in self._group_of and self._due(self._asked_at.get(one))]
-        if nameless:
+        if nameless and self._clock() >= self._not_before:
             await self._ask_for_its_group(min(nameless, key=lambda one: (self._asked_at.get(one, 0.0), one)))
         due = [name for name, group in self._groups.items() if self._due(group.asked_at)]
         if due:
@@ -64,7 +75,9 @@ class Turns:
     async def _ask_for_its_group(self, number: int) -> None:
         self._asked_at[number] = self._clock()
         answer = await self._api.get(f"/actions/runs/{number}/concurrency_groups")
-        if answer.status == 404:
+        self._answered |= answer.status == 200
+        if answer.status == 404 and not self._answered:
+            # Else it is this run that is gone.
             self._not_before = self._clock() + UNKNOWN_AGAIN_S
         for group in _listed(answer, "concurrency_groups"):
             if any(member.get("position") for member in group.get("group_members") or ()):
@@ -81,8 +94,13 @@ class Turns:
         group.etag = answer.headers.get("etag", "")
         group.places = {}
         for place, member in enumerate(_listed(answer, "group_members")):
-            number = int(member.get("run_id") or 0)
-            group.places.setdefault(number, place)
+            group.places.setdefault(int(member.get("run_id") or 0), place)
+        for number, of in list(self._group_of.items()):
+            if of == name and not group.places.get(number):
+                # It has its turn there, and may be waiting in another one by now.
+                del self._group_of[number]
+                self._asked_at.pop(number, None)
+        for number, place in group.places.items():
             if place:
                 self._group_of.setdefault(number, name)
 
