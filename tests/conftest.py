@@ -44,7 +44,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     plays = [one for one in items if PLAYS in one.path.parents]
     others = [one for one in items if PLAYS not in one.path.parents]
+    # First what takes long, or one worker has it left when the others are done.
+    others.sort(key=lambda one: one.get_closest_marker("slow") is None)
     if plays and others:
         for number, play in enumerate(plays):
             others.insert((number + 1) * len(items) // len(plays) - 1, play)
-        items[:] = others
+    items[:] = others or plays

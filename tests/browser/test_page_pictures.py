@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from browsing import ROOT, Demo, Visit, Visitor
 from playwright.async_api import expect
 
@@ -33,6 +34,7 @@ async def try_sample(visitor: Visitor, name: str, arguments: str = "") -> None:
     await expect(form).to_be_hidden()
 
 
+@pytest.mark.slow
 async def test_a_first_visit(fresh_demo: Demo, visit: Visit) -> None:
     async with fresh_demo() as server:
         you = await visit(server, "general", device_scale_factor=1.5)

@@ -45,6 +45,7 @@ def test_a_promise_that_is_not_kept_is_seen() -> None:
     assert not shown("✓ A: … (b)", ["✓ A: anything (c)", "x ✓ A: (b)"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("app_instead", [False, True], ids=["token", "app"])
 async def test_the_steps_lead_to_a_verdict(tmp_path: Path, app_instead: bool) -> None:
     tmp_path.chmod(0o711)

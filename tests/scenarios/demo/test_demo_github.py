@@ -28,6 +28,7 @@ def first_seen(events: list[dict[str, Any]]) -> list[float]:
     return [next(event["time"] for event in events if f"line {n}\n" in event["content"]) for n in range(12)]
 
 
+@pytest.mark.slow
 async def test_lines_come_while_the_workflow_runs_and_all_at_once_without_a_public_url(program: Path) -> None:
     program.write_text(LINES)
     live, late = await asyncio.gather(shown(program), shown(program, "--no-public-url"))

@@ -155,6 +155,7 @@ async def command(*arguments: str, cwd: Path, stdin: str = "", **environment: st
     return process.returncode, out.decode(), err.decode()
 
 
+@pytest.mark.slow
 async def test_the_command(github: SmallGitHub, tmp_path: Path) -> None:
     code, out, err = await command("--print", cwd=tmp_path)
     assert (code, out.splitlines(), err) == (0, list(FILES), "")

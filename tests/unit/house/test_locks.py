@@ -1,11 +1,12 @@
 """pyproject.toml and the lock files say the same, every pin has its hashes, and nothing is locked that nobody needs."""
 
+import functools
 import importlib
 import importlib.metadata
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,12 +129,18 @@ def test_no_name_is_pinned_twice_for_one_machine(name: str) -> None:
     assert len(here) == len(set(here))
 
 
+@functools.cache
+def distributions() -> Mapping[str, list[str]]:
+    """The packages that brought each module that can be imported."""
+    return importlib.metadata.packages_distributions()
+
+
 @pytest.mark.parametrize("text", RUNTIME)
 def test_every_runtime_dependency_can_be_imported(text: str) -> None:
     name = canonicalize_name(Requirement(text).name)
     modules = [
         module
-        for module, owners in importlib.metadata.packages_distributions().items()
+        for module, owners in distributions().items()
         if name in map(canonicalize_name, owners) and module.isidentifier() and not module.startswith("_")
     ]
     assert modules
@@ -144,7 +151,7 @@ def test_every_runtime_dependency_can_be_imported(text: str) -> None:
 def test_every_vendor_named_in_src_is_a_dependency_of_its_own() -> None:
     """A package that only comes along with another may leave with it."""
     declared = {canonicalize_name(Requirement(text).name) for text in (*RUNTIME, *group("sandbox"))}
-    owners = importlib.metadata.packages_distributions()
+    owners = distributions()
     used = {
         imported.target.partition(".")[0]
         for path in (ROOT / "src").rglob("*.py")

@@ -71,7 +71,12 @@ class Repository:
         """A set-up under way."""
         environment = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.root / "wheels")}
         command = [sys.executable, "-I", str(self.root / "script" / "bootstrap.py"), "demo"]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        # Whoever runs the tests in the background of a shell has it ignored, and so would the set-up.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def set_up(self) -> tuple[int, str]:
         """Exit code and stderr of a set-up; stdout must stay empty."""
@@ -85,6 +90,7 @@ class Repository:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ensurepip") is None, reason="this Python has no ensurepip")
 def test_a_set_up_is_made_kept_updated_and_healed(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
