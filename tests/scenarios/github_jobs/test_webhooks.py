@@ -63,7 +63,8 @@ async def test_an_end_is_told_and_no_look_is_needed(hall: Hall) -> None:
     before = looks(hall)
     lose(hall, place)
     await hall.ends(place, Status.LOST)
-    assert looks(hall) == before
+    # One may have been under way, which saw the run running.
+    assert looks(hall) <= before + 1
     hall.github.faults.pending.remove(away)
 
 
@@ -87,8 +88,8 @@ async def test_all_lost_the_next_look_tells(hall: Hall) -> None:
     before = looks(hall)
     lose(hall, silent)
     await hall.ends(silent, Status.LOST)
-    # One may have been under way when it happened.
-    assert before < looks(hall) <= before + 2
+    # One may have been under way when it happened, and there may be more until the grace for an outcome is over.
+    assert before < looks(hall) <= before + 4
 
 
 # --- those that are no delivery of GitHub's -----------------------------------------------------------------------
