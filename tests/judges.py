@@ -176,9 +176,7 @@ class Bench:
         server.service.answered.append(self._hear)
 
     def _hear(self, request: Request, body: Any) -> None:
-        # What a test ordered is not the stand-in's own.
-        if not request.fault:
-            self._heard.append((request.method, request.path, request.status or 0, body))
+        self._heard.append((request.method, request.path, request.status or 0, body))
 
     def verdict(self) -> list[str]:
         """Every fault of every answer and every delivery."""

@@ -68,8 +68,7 @@ class KnownRuns:
                     found[row["id"]] = self._remember(codec.run_of(row, row["spec"]), len(row["spec"]))
                 except UnreadableRunError as error:
                     found[row["id"]] = error
-            gone = UnreadableRunError("its spec is gone")
-            found = {run_id: found.get(run_id, gone) for run_id in versions}
+            found = {run_id: found.get(run_id) or _without_spec(run_id) for run_id in versions}
         # One that has ended between the two questions is not unfinished any more.
         return [(run_id, one) for run_id, one in found.items() if not isinstance(one, Run) or not one.status.final]
 
@@ -92,3 +91,7 @@ class KnownRuns:
                 _, oldest = self._known.popitem(last=False)
                 self._characters -= oldest.characters
         return run
+
+
+def _without_spec(run_id: str) -> UnreadableRunError:
+    return UnreadableRunError(f"run {run_id} can't be read: its spec is gone")

@@ -91,7 +91,7 @@ histories = st.builds(
     beginnings,
     st.lists(st.tuples(happenings, pauses), max_size=20),
 )
-many = settings(max_examples=100)
+many = settings(max_examples=300)
 
 
 @dataclass(frozen=True)
