@@ -40,7 +40,10 @@ VENDORS = {
     "alembic": ("cluster_bot.store",),
     "psycopg": ("cluster_bot.store",),
     "github": ("cluster_bot.launchers",),
-    "modal": ("cluster_bot.launchers",),
+    "modal": ("cluster_bot.launchers.modal_functions",),
+    "modal_proto": ("cluster_bot.launchers.modal_functions", "cluster_sandbox.modal"),
+    "grpclib": ("cluster_sandbox.modal",),
+    "google": ("cluster_sandbox.modal",),  # what protobuf calls itself
     "nats": ("cluster_bot.hints",),
     "aiohttp.web": ("cluster_bot.web", "cluster_sandbox"),
     # discord.py lets its errors through; PyGithub can't fetch from another host.
