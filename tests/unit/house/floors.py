@@ -19,6 +19,7 @@ FLOORS = {
     "demo": TOP,
     "check": TOP,
     "github_install": TOP,
+    "modal_deploy": TOP,
     "discord_bot": 6,
     "web": 6,
     "scheduling": 5,

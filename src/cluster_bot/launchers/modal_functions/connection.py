@@ -1,4 +1,4 @@
-"""Modal as this launcher needs it: nine verbs over the released client.
+"""Modal as this launcher needs it: ten verbs over the released client.
 
 The only file that knows the client's inside. It is used in the bot's own loop, through the classes with an underscore,
 since those without one do their work in a thread and a loop of their own; and where the client would unpickle what a
@@ -166,6 +166,11 @@ class Modal:
         """Put it into the Dict unless the key is there already; whether it was put."""
         claims, _ = await self._places()
         return bool(await claims.put(key, value, skip_if_exists=True))
+
+    async def put(self, key: str, value: str) -> None:
+        """Put it into the Dict, in the place of what is there."""
+        claims, _ = await self._places()
+        await claims.put(key, value)
 
     async def value(self, key: str) -> str | None:
         """What is in the Dict, None where nothing is that could be ours."""
