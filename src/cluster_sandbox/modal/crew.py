@@ -1,0 +1,125 @@
+"""The server's end of `worker.py`: starts processes of containers and tells what became of them.
+
+Used by `containers.py`. The worker is started with the first container, or ahead of it by `prepare`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+WORKER = Path(__file__).with_name("worker.py")
+AT_IMPORT = (
+    *("MODAL_HEARTBEAT_INTERVAL", "MODAL_LOGLEVEL", "MODAL_LOG_FORMAT", "MODAL_LOG_PATTERN", "MODAL_PROFILE"),
+    *("MODAL_CONFIG_PATH", "MODAL_TELEMETRY_SOCKET", "MODAL_TRACEBACK"),
+)
+"""What the client reads when it is imported: where a container's differ from the worker's, it gets its own
+interpreter."""
+
+
+class Process:
+    """The first process of one container, through its keeper."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, output: asyncio.StreamReader) -> None:
+        self._reader, self._writer, self._output = reader, writer, output
+        self.pid = 0
+
+    async def begun(self) -> int:
+        """Its pid, once it is there; ConnectionError if it never will be."""
+        words = (await self._reader.readline()).split()
+        if not words:
+            raise ConnectionError("the worker is gone")
+        self.pid = int(words[1])
+        return self.pid
+
+    async def output(self) -> AsyncIterator[bytes]:
+        """What it and its descendants write, to the end."""
+        while data := await self._output.read(1 << 16):
+            yield data
+
+    def kill(self) -> None:
+        """Let the keeper kill the whole tree; harmless when there is none any more."""
+        if not self._writer.is_closing():
+            self._writer.write(b"END\n")
+
+    async def ended(self) -> int | None:
+        """Its exit code, once nothing of the tree is left; None if the keeper was killed."""
+        words = (await self._reader.readline()).split()
+        self._writer.close()
+        return int(words[1]) if words else None
+
+
+class Crew:
+    """`environment` is what the worker has besides PATH, LANG and HOME."""
+
+    def __init__(self, prestarted: bool, environment: Mapping[str, str]) -> None:
+        self._prestarted, self._environment = prestarted, dict(environment)
+        self._link: socket.socket | None = None
+        self._worker: asyncio.subprocess.Process | None = None
+        self._starting = asyncio.Lock()
+
+    async def prepare(self) -> socket.socket:
+        """The socket of the worker, started if there is none yet and ready to take orders."""
+        async with self._starting:
+            if self._link is None:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                with theirs:
+                    self._worker = await asyncio.create_subprocess_exec(
+                        sys.executable,
+                        str(WORKER),
+                        str(theirs.fileno()),
+                        *(["prestarted"] if self._prestarted else []),
+                        env=base_environment() | self._environment | {"MODAL_IS_REMOTE": "1"},
+                        stdin=subprocess.DEVNULL,
+                        pass_fds=[theirs.fileno()],
+                        start_new_session=True,
+                    )
+                ours.setblocking(False)
+                try:
+                    await asyncio.get_running_loop().sock_recv(ours, 16)
+                finally:
+                    self._link = ours
+                # From here on it is written to by threads only.
+                ours.setblocking(True)
+        return self._link
+
+    async def start(self, folder: Path, environment: Mapping[str, str]) -> Process:
+        """Start the entrypoint with exactly this environment; its arguments are in it."""
+        link = await self.prepare()
+        order = {"folder": str(folder), "environment": dict(environment), "forked": self._can_fork(environment)}
+        ours, theirs = socket.socketpair()
+        reading, writing = os.pipe()
+        loop = asyncio.get_running_loop()
+        output = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(output), os.fdopen(reading, "rb", 0))
+        try:
+            with theirs:
+                message = json.dumps(order).encode()
+                await asyncio.to_thread(socket.send_fds, link, [message], [theirs.fileno(), writing])
+        finally:
+            os.close(writing)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        return Process(reader, writer, output)
+
+    def _can_fork(self, environment: Mapping[str, str]) -> bool:
+        interpreter = {name for name in environment if name.startswith("PYTHON")} - {"PYTHONPATH", "PYTHONUNBUFFERED"}
+        return self._prestarted and all(
+            environment.get(name) == self._environment.get(name) for name in (*interpreter, *AT_IMPORT)
+        )
+
+    async def stop(self) -> None:
+        """End the worker, which waits for its keepers; their containers must have been told to end."""
+        if self._link is not None and self._worker is not None:
+            self._link.close()
+            await self._worker.wait()
+
+
+def base_environment() -> dict[str, str]:
+    """What any process here starts with."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/")}
