@@ -24,6 +24,7 @@ from cluster_runner.home import Answer, UnreachableError
 PARTITION_TTL_S = 3 * 24 * 3600
 PIECE_BYTES = 512 * 1024
 _STOP_ASKED_EVERY_S = 1.0
+_POSTS_A_SECOND = 8
 # After so many items only one a second, so that a bot that is away for an hour finds everything.
 _SPARING_AFTER = 1000
 _FULL_PAUSE_S = 2.0
@@ -57,7 +58,7 @@ class Channel:
     @property
     def posts_a_second(self) -> int:
         """Fewer once many were sent."""
-        return 4 if self._items < _SPARING_AFTER else 1
+        return _POSTS_A_SECOND if self._items < _SPARING_AFTER else 1
 
     def request(self, method: str, path: str, body: bytes = b"", kind: str = "", most: int = 0) -> Answer:
         """Do what the bot would have done; raises UnreachableError where Modal can't be asked."""

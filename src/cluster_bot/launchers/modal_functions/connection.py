@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import modal.exception
-from modal._functions import _Function, _FunctionCall
+from modal._functions import _Function
 from modal._utils.grpc_utils import Retry
 from modal.client import _Client
 from modal.dict import _Dict
@@ -157,8 +157,8 @@ class Modal:
 
     async def cancel(self, call: str, *, terminate: bool) -> None:
         """End a call; with `terminate` its container too, without asking it."""
-        one: Any = _FunctionCall.from_id(call, client=await self._open())
-        await one.cancel(terminate_containers=terminate)
+        request = api_pb2.FunctionCallCancelRequest(function_call_id=call, terminate_containers=terminate)
+        await (await self._open())._stub.FunctionCallCancel(request)
 
     # --- what is kept at Modal ----------------------------------------------------------------------------------
 

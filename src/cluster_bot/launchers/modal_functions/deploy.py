@@ -1,7 +1,7 @@
 """Puts this version's app into an admin's Modal account, and looks at what is there.
 
 Called by the command line (`cluster-bot modal deploy`) and by `cluster-bot check`. The app itself is `modal_runners`,
-which reads what an admin chose from the environment. Limits: one app a process.
+which reads what an admin chose from the environment.
 """
 
 import importlib
@@ -56,7 +56,7 @@ async def deploy(login: Login, wanted: Deployment, *, most_containers: int | Non
             await connection.close()
     except (modal.exception.Error, *OUTAGES) as error:
         raise StartupError(f"The app could not be deployed: {_why(error)}.") from error
-    return str(done.get_dashboard_url())
+    return f"https://modal.com/id/{done.app_id}"
 
 
 async def look(login: Login) -> str | None:
@@ -82,6 +82,8 @@ def _app(login: Login, wanted: Deployment, most_containers: int | None) -> Any:
     if importlib.util.find_spec("modal_runners") is None:
         # A checkout keeps it at its top, where no installation looks.
         sys.path.append(str(_CHECKOUT))
+    # Anew: an app remembers the account it was last deployed to, and what was chosen then.
+    sys.modules.pop("modal_runners.app", None)
     try:
         module = importlib.import_module("modal_runners.app")
     except ModuleNotFoundError as error:
