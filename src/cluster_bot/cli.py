@@ -112,7 +112,9 @@ def demo(
     programs_python: Annotated[
         Path | None, typer.Option(help="The interpreter for Python programs; this one by default.")
     ] = None,
-    gpu: Annotated[str, typer.Option(help="Which GPU, for a launcher that has several.")] = "NVIDIA",
+    gpu: Annotated[
+        str | None, typer.Option(help="Which GPU, for a launcher that has several.", show_default="NVIDIA or T4")
+    ] = None,
     public_url: Annotated[
         bool, typer.Option(help="Whether runners can reach the bot; if not, output comes at the end.")
     ] = True,
