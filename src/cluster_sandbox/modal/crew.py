@@ -26,7 +26,9 @@ interpreter."""
 class Process:
     """The first process of one container, through its keeper."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, output: asyncio.StreamReader) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, output: asyncio.StreamReader
+    ) -> None:
         self._reader, self._writer, self._output = reader, writer, output
         self.pid = 0
 

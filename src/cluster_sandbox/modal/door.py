@@ -33,7 +33,7 @@ WITHIN = {name for module in MODULES if module.rpcs.within for name in module.rp
 KEYS_KEPT = 10_000
 
 
-class _Blank(ModalClientBase):  # type: ignore[misc]
+class _Blank(ModalClientBase):
     """Only to be asked which RPCs there are; it answers none."""
 
 
@@ -54,13 +54,10 @@ class Door:
 
     def __mapping__(self) -> Mapping[str, grpclib.const.Handler]:
         return {
-            path: handler._replace(func=functools.partial(self._serve, path, handler))
-            for path, handler in RPCS.items()
+            path: handler._replace(func=functools.partial(self._serve, path, handler)) for path, handler in RPCS.items()
         }
 
-    async def _serve(
-        self, path: str, rpc: grpclib.const.Handler, stream: grpclib.server.Stream[Any, Any]
-    ) -> None:
+    async def _serve(self, path: str, rpc: grpclib.const.Handler, stream: grpclib.server.Stream[Any, Any]) -> None:
         service, name = self._service, path.rpartition("/")[2]
         metadata = {key: str(value) for key, value in (stream.metadata or {}).items()}
         entry = service.record.open(

@@ -40,7 +40,7 @@ VENDORS = {
     "alembic": ("cluster_bot.store",),
     "psycopg": ("cluster_bot.store",),
     "github": ("cluster_bot.launchers",),
-    "modal": ("cluster_bot.launchers",),
+    "modal": ("cluster_bot.launchers", "cluster_sandbox.modal.worker"),  # the worker runs containers of the real client
     "nats": ("cluster_bot.hints",),
     "aiohttp.web": ("cluster_bot.web", "cluster_sandbox"),
     # discord.py lets its errors through; PyGithub can't fetch from another host.
@@ -62,6 +62,8 @@ VENDORS = {
     "yaml": ("cluster_sandbox.github",),
     "jwt": ("cluster_sandbox.github",),  # what an App says of itself
     "cryptography": ("cluster_sandbox.github",),
+    "modal_proto": ("cluster_sandbox.modal",),
+    "grpclib": ("cluster_sandbox.modal",),
 }
 
 # The domain is pure: it is told the time and does no I/O.

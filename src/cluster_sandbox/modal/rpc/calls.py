@@ -68,9 +68,7 @@ async def function_get_outputs(caller: Caller, request: pb.FunctionGetOutputsReq
         return pb.FunctionGetOutputsResponse(last_entry_id=ENTRY, num_unfinished_inputs=0)
     if request.clear_on_success and call.status == "succeeded":
         call.expired = True
-    return pb.FunctionGetOutputsResponse(
-        idxs=[0], outputs=[call.output], last_entry_id=ENTRY, num_unfinished_inputs=0
-    )
+    return pb.FunctionGetOutputsResponse(idxs=[0], outputs=[call.output], last_entry_id=ENTRY, num_unfinished_inputs=0)
 
 
 @rpcs.answer("FunctionCallFromId")

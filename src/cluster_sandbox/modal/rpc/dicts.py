@@ -80,8 +80,7 @@ def dict_clear(caller: Caller, request: pb.DictClearRequest) -> None:
 def dict_contents(caller: Caller, request: pb.DictContentsRequest) -> list[pb.DictEntry]:
     entries = _find(caller, request.dict_id).entries.items()
     return [
-        pb.DictEntry(key=key if request.keys else b"", value=value if request.values else b"")
-        for key, value in entries
+        pb.DictEntry(key=key if request.keys else b"", value=value if request.values else b"") for key, value in entries
     ]
 
 

@@ -38,7 +38,9 @@ def mount_get_or_create(caller: Caller, request: pb.MountGetOrCreateRequest) -> 
     service = caller.service
     if any(file.sha256_hex not in service.files.content for file in request.files):
         raise GRPCError(Status.FAILED_PRECONDITION, "A file of the mount was never put")
-    mount = next((one for one in service.world.mounts.values() if one.name and one.name == request.deployment_name), None)
+    mount = next(
+        (one for one in service.world.mounts.values() if one.name and one.name == request.deployment_name), None
+    )
     if mount is None or request.files:
         mount = Mount(id=new_id("mo"), files=list(request.files), name=request.deployment_name)
         service.world.mounts[mount.id] = mount
