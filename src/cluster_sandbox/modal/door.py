@@ -33,7 +33,7 @@ WITHIN = {name for module in MODULES if module.rpcs.within for name in module.rp
 KEYS_KEPT = 10_000
 
 
-class _Blank(ModalClientBase):  # type: ignore[misc]
+class _Blank(ModalClientBase):
     """Only to be asked which RPCs there are; it answers none."""
 
 

@@ -40,7 +40,7 @@ class Files:
         shutil.copytree(tree, target)
 
     def _tree(self, files: tuple[tuple[str, str, int], ...]) -> Path:
-        """A folder with these files, compiled, to copy from: Python keeps what it compiled if the times are the same."""
+        """A folder with these files, compiled, to copy from: what is compiled holds while the times are the same."""
         with self._lock:
             if files not in self._trees:
                 tree = self.folder / "trees" / str(len(self._trees))

@@ -162,6 +162,9 @@ class Container:
     unwanted: str = ""
     """Why the server ends it; empty while it does not."""
     init_result: pb.GenericResult | None = None
+    """What it said of its failure to import the function."""
+    timer: asyncio.TimerHandle | None = None
+    """For the one thing it must do in time: begin, be given an input, or leave."""
     asking: asyncio.Future[Call | None] | None = None
     told: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the next heartbeat has something to say."""

@@ -34,12 +34,15 @@ def exited(container_id: str, code: int) -> Result:
     return Result(status=Result.GENERIC_STATUS_FAILURE, exception=sentence, exitcode=code)
 
 
-def init_failure(container_id: str, code: int | None, told: Result | None) -> Result:
+def init_failure(container_id: str, code: int | None, told: Result | None, late: bool) -> Result:
     """Of a container that never asked for an input; `told` is what it said of it before it ended, its own exception
-    and traceback in it."""
+    and traceback in it; `late`: whether it took longer than it may."""
     result = Result(status=Result.GENERIC_STATUS_INIT_FAILURE)
     if told is None:
-        result.exception = f"Container {container_id} ended before it was ready, with exit code {code}"
+        how = (
+            "was not ready within its startup timeout" if late else f"ended before it was ready, with exit code {code}"
+        )
+        result.exception = f"Container {container_id} {how}"
         return result
     result.MergeFrom(told)
     result.status = Result.GENERIC_STATUS_INIT_FAILURE

@@ -40,7 +40,7 @@ class Scheduler:
         self.schedule()
 
     def schedule(self) -> None:
-        """Give inputs to containers that wait for one, and start as many more as the rest needs and there is room for."""
+        """Give inputs to containers that wait for one; start as many more as the rest needs and there is room for."""
         coming: Counter[str] = Counter()
         for container in self._living():
             if container.state == "starting" and self._fits(container):
@@ -98,7 +98,14 @@ class Scheduler:
         )
         self._world.containers[container.id] = container
         function.containers.append(container)
+        if proto.startup_timeout_secs:
+            loop = asyncio.get_running_loop()
+            container.timer = loop.call_later(proto.startup_timeout_secs, self._give_up, container)
         self._start(container)
+
+    def _give_up(self, container: Container) -> None:
+        if container.state == "starting":
+            self.end(container, "startup")
 
     def _give(self, container: Container, call: Call) -> None:
         assert container.asking is not None
@@ -107,6 +114,8 @@ class Scheduler:
         call.containers.append(container)
         container.call, container.state = call, "busy"
         container.calls.append(call)
+        if container.timer is not None:
+            container.timer.cancel()
         limit = float(container.proto.timeout_secs)
         if limit > 0:
             call.timers.append(asyncio.get_running_loop().call_later(limit, self._time_out, call, container, limit))
@@ -173,17 +182,21 @@ class Scheduler:
 
     async def next_input(self, container: Container) -> Call | None:
         """The next input for a container, once there is one; None: it is to end."""
-        asking: asyncio.Future[Call | None] = asyncio.get_running_loop().create_future()
+        if container.timer is not None:
+            container.timer.cancel()
+        container.state = "idle"
         if container.unwanted or not self._fits(container) or self._is_used_up(container):
+            self._leave(container)
             return None
-        container.asking, container.state = asking, "idle"
+        loop = asyncio.get_running_loop()
+        asking: asyncio.Future[Call | None] = loop.create_future()
+        container.asking = asking
         patience = container.proto.task_idle_timeout_secs or self._policy.scaledown_s
-        timer = asyncio.get_running_loop().call_later(patience, self.dismiss, container)
+        container.timer = loop.call_later(patience, self.dismiss, container)
         self.schedule()
         try:
             return await asking
         finally:
-            timer.cancel()
             if container.asking is asking:
                 container.asking = None
 
@@ -217,7 +230,10 @@ class Scheduler:
             self._leave(container)
 
     def _leave(self, container: Container) -> None:
-        asyncio.get_running_loop().call_later(self._policy.linger_s, self.end, container, "lingered")
+        if container.timer is not None:
+            container.timer.cancel()
+        loop = asyncio.get_running_loop()
+        container.timer = loop.call_later(self._policy.linger_s, self.end, container, "lingered")
 
     def end(self, container: Container, why: str) -> None:
         """Kill a container with all its processes; it is over a moment later."""
@@ -228,8 +244,12 @@ class Scheduler:
 
     def ended(self, container: Container) -> None:
         """A container is over, by itself or not: what becomes of its input, or of one it was started for."""
-        was, container.state, container.ended_at = container.state, "ended", self._world.now()
-        container.call, call = None, container.call
+        was_starting = container.state == "starting"
+        container.state, container.ended_at = "ended", self._world.now()
+        if container.timer is not None:
+            container.timer.cancel()
+        call = container.call
+        container.call = None
         if call is not None and call.output is None:
             if self._policy.reschedule and not call.cancelling and container.unwanted != "app stopped":
                 self._forget_timers(call)
@@ -237,12 +257,13 @@ class Scheduler:
                 self.queue.insert(0, call)
             else:
                 self.finish(call, self._epitaph(container, call))
-        elif was == "starting" and container.unwanted in ("", "startup"):
+        elif was_starting and container.unwanted in ("", "startup"):
             waiting = next((one for one in self.queue if one.function is container.function), None)
             if waiting is not None:
                 waiting.container = container
                 waiting.containers.append(container)
-                self.finish(waiting, results.init_failure(container.id, container.exit_code, container.init_result))
+                late, told = container.unwanted == "startup", container.init_result
+                self.finish(waiting, results.init_failure(container.id, container.exit_code, told, late))
         container.over.set()
         self.schedule()
 

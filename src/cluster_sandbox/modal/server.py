@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -81,11 +82,9 @@ class ModalServer:
         self.service.files.folder = folder
         await self.service.blobs.start(self._host)
         self._server = Server([Door(self.service)])
-        await self._server.start(self._host, self._port)
-        listening = self._server._server
-        assert listening is not None
-        self._port = listening.sockets[0].getsockname()[1]
-        self.url = f"http://{self._host}:{self._port}"
+        listening = socket.create_server((self._host, self._port))
+        await self._server.start(sock=listening)
+        self.url = f"http://{self._host}:{listening.getsockname()[1]}"
         return self
 
     async def stop(self) -> None:

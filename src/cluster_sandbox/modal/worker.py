@@ -75,7 +75,7 @@ def keep(control: socket.socket, output: int) -> None:
     os.close(output)
     _say(control, f"PID {pid}")
     watched = os.pidfd_open(pid)
-    select.select([control, watched], [], [])
+    select.select([control.fileno(), watched], [], [])
     _say(control, f"EXIT {_kill_all(pid)}")
     os._exit(0)
 
@@ -122,7 +122,7 @@ def become(order: dict[str, Any]) -> None:
     sys.path[:0] = [folder, *environment["PYTHONPATH"].split(os.pathsep)]
     sys.argv[1:] = []
     # Unbuffered, as PYTHONUNBUFFERED makes it: what a killed container has printed is not lost.
-    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)  # type: ignore[arg-type]
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)
     runpy.run_module(ENTRYPOINT, run_name="__main__", alter_sys=True)
 
 
