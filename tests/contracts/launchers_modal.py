@@ -20,6 +20,7 @@ from cluster_bot.runs.run import Run
 from cluster_runner import wire
 from cluster_runner.wire import Event
 from cluster_sandbox.modal import Call, ModalServer
+from modal_machine import CREW, MACHINE
 
 # Nothing is believed for longer than it takes to ask, and who does not stop is made to at once.
 TIMING = Timing(probe_s=0.0, cancel_after_s=0.0, terminate_after_s=3600.0)
@@ -52,7 +53,7 @@ class ModalHarness(Harness):
         home = Path(tempfile.mkdtemp(prefix="cluster-launcher-"))
         home.chmod(0o711)
         try:
-            async with ModalServer(environment={"CLUSTER_SANDBOX": "none"}) as server:
+            async with ModalServer(environment=MACHINE, crew=CREW) as server:
                 login = Login(server.token_id, server.token_secret, "cluster-bot", server_url=server.url)
                 await deploy(login, Deployment("contract", "closed"), most_containers=None, quiet=True)
                 yield cls(home, server, login)

@@ -41,7 +41,8 @@ VENDORS = {
     "alembic": ("cluster_bot.store",),
     "psycopg": ("cluster_bot.store",),
     "github": ("cluster_bot.launchers",),
-    "modal": ("cluster_bot.launchers.modal_functions",),
+    # The worker runs containers of the real client.
+    "modal": ("cluster_bot.launchers.modal_functions", "cluster_sandbox.modal.worker"),
     "modal_proto": ("cluster_bot.launchers.modal_functions", "cluster_sandbox.modal"),
     "grpclib": ("cluster_sandbox.modal",),
     "google": ("cluster_sandbox.modal",),  # what protobuf calls itself
