@@ -28,6 +28,7 @@ VERSION = 1
 NETWORK_VARIABLE = "CLUSTER_NETWORK"
 PYTHON_VARIABLE = "CLUSTER_PYTHON"
 SANDBOX_VARIABLE = "CLUSTER_SANDBOX"
+SAME_USER_VARIABLE = "CLUSTER_SAME_USER"
 
 
 class RefusedError(Exception):
@@ -92,5 +93,6 @@ def _options() -> list[str]:
     network = os.environ.get(NETWORK_VARIABLE, "closed")
     python = os.environ.get(PYTHON_VARIABLE)
     options = ["--python", python or sys.executable, "--sandbox", os.environ.get(SANDBOX_VARIABLE, "auto")]
+    options += ["--same-user", os.environ.get(SAME_USER_VARIABLE, "never")]
     options += ["--container", f"a Modal container of its own, network {network}"]
     return [*options, "--network", "--packages"] if network == "open" else options

@@ -90,12 +90,13 @@ def order_of(arguments: bytes) -> wire.Payload:
 async def open_modal_stage(zygote: Zygote, folder: Path, policy: Policy = POLICY) -> AsyncIterator[ModalStage]:
     """A stage with nothing on it yet."""
     folder.mkdir()
-    async with ModalServer(environment=MACHINE, crew=CREW) as modal, DiscordServer(policy=policy) as server:
+    # The ledger lies where only this test's own user can write.
+    environment = {**MACHINE, "CLUSTER_SAME_USER": "always"}
+    async with ModalServer(environment=environment, crew=CREW) as modal, DiscordServer(policy=policy) as server:
         login = Login(modal.token_id, modal.token_secret, "cluster-bot", server_url=modal.url)
         await deploy(login, Deployment("kill", "closed"), most_containers=None, quiet=True)
         stage = ModalStage(server, zygote, folder, modal)
         stage.ledger.touch()
-        stage.ledger.chmod(0o666)
         try:
             yield stage
         finally:
