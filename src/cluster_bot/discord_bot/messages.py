@@ -62,6 +62,8 @@ LEFT_OUT_SHOWN = 5
 NO_INPUT = "Programs have no input here; give it what it asks for as `arguments`, and read `sys.argv`."
 HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log comes as a file at the end."
 
+# Where what a launcher last said of a run is part of why it ended.
+_EXPLAINED = (Status.FAILED, Status.LOST, Status.TIMED_OUT)
 # How a Python program ends that calls `input()`.
 _NOTHING_TO_READ = "EOFError: EOF when reading a line"
 _ADDRESS = re.compile(r"https?://[^\s<>()\[\]]{1,200}")
@@ -128,7 +130,7 @@ def verdict(run: Run, *, last_error: str) -> str:
     outcome = run.outcome
     if outcome is not None and outcome.detail:
         lines.append(f"> {plain(outcome.detail, 500)}")
-    elif outcome is None and run.status in (Status.FAILED, Status.LOST) and run.detail:
+    elif outcome is None and run.status in _EXPLAINED and run.detail:
         lines.append(f"> {plain(run.detail, 500)}")
     if run.status is Status.FAILED and last_error.strip():
         lines.append(f"> {code(last_error, 300)}")
