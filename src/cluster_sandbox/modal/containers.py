@@ -92,6 +92,7 @@ class Containers:
             container.exit_code = await process.ended()
         finally:
             ending.cancel()
+            process.close()
 
     @staticmethod
     async def _end(container: Container, process: Process) -> None:

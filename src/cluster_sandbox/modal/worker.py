@@ -82,7 +82,7 @@ def keep(control: socket.socket, output: int) -> None:
 
 def _say(control: socket.socket, words: str) -> None:
     with contextlib.suppress(OSError):  # the server is gone; the end of the socket says the rest
-        control.sendall(words.encode() + b"\n")
+        control.sendall(words.encode())
 
 
 def _kill_all(pid: int) -> int:
