@@ -62,7 +62,7 @@ class Containers:
 
     async def _run(self, container: Container) -> None:
         folder = container.folder = self._files.folder / "containers" / container.id
-        mounts = [self._world.mounts[one] for one in container.proto.mount_ids]
+        mounts = [self._world.mounts[one] for one in container.proto.mount_ids if one in self._world.mounts]
         image = self._world.images.get(container.proto.image_id)
         await asyncio.to_thread(self._files.copy, mounts, image, folder)
         address = self._files.folder / f"{container.id}.sock"

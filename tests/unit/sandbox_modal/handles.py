@@ -76,7 +76,7 @@ class Jobs:
 
 
 def processes_in(folder: Path | str) -> list[int]:
-    """Those whose environment names the folder."""
+    """Those whose first environment names the folder, or whatever the words are."""
     found = []
     for entry in Path("/proc").iterdir():
         if re.fullmatch(r"\d+", entry.name):
