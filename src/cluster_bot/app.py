@@ -39,6 +39,8 @@ from cluster_bot.web.tokens import Tokens, key_of, load_key
 if TYPE_CHECKING:
     from cluster_bot.launchers.github_actions import GithubActions, Login
     from cluster_bot.launchers.local_process import LocalProcess
+    from cluster_bot.launchers.modal_functions import Login as ModalLogin
+    from cluster_bot.launchers.modal_functions import ModalFunctions
 
 log = get_logger(__name__)
 
@@ -81,6 +83,8 @@ def _add_launchers(parts: Parts, settings: Settings) -> None:
         github = github_launcher(settings, parts.tokens, parts.meter)
         parts.launchers.append(github)
         parts.ears.append(github.hear)
+    if settings.modal_enabled:
+        parts.launchers.append(modal_launcher(settings))
     if settings.local_enabled:
         parts.launchers.append(local_launcher(settings))
 
@@ -156,6 +160,33 @@ def github_launcher(settings: Settings, tokens: Tokens | None, meter: Meter | No
         container=settings.github_container,
         webhook=f"{settings.public_url}{WEBHOOK_PATH}" if hooked else None,
     )
+
+
+def modal_login(settings: Settings) -> "ModalLogin":
+    """Who the bot is to Modal. Raises StartupError with one sentence where the settings hold half of it."""
+    from cluster_bot.launchers.modal_functions import PUBLIC_API as MODAL_API
+    from cluster_bot.launchers.modal_functions import Login
+
+    if settings.modal_token_id is None or settings.modal_token_secret is None:
+        raise StartupError("Modal's token has two parts; set both MODAL_TOKEN_ID and MODAL_TOKEN_SECRET.")
+    return Login(
+        settings.modal_token_id,
+        settings.modal_token_secret.get_secret_value(),
+        settings.modal_app,
+        settings.modal_environment,
+        settings.modal_server_url or MODAL_API,
+    )
+
+
+def modal_launcher(settings: Settings) -> "ModalFunctions":
+    """The Modal launcher as the settings want it. Raises StartupError where they can't be."""
+    from cluster_bot.launchers.modal_functions import Modal, ModalFunctions, read_gpus
+
+    try:
+        gpus = read_gpus(settings.modal_gpus_file)
+    except ValueError as error:
+        raise StartupError(f"The file MODAL_GPUS_FILE can't be used ({error}); correct it.") from None
+    return ModalFunctions(Modal(modal_login(settings)), settings.data_dir / "modal", gpus=gpus)
 
 
 def bot_options(settings: Settings, *, debug: bool) -> tuple[str, BotOptions]:

@@ -1,4 +1,4 @@
-"""The command line: `cluster-bot up`, `check`, `github install`, `demo`.
+"""The command line: `cluster-bot up`, `check`, `github install`, `modal deploy`, `demo`.
 
 A failure to start ends with one sentence and exit code 2.
 """
@@ -28,6 +28,9 @@ cli = typer.Typer(
 
 github = typer.Typer(help="What `/run github` needs of a repository.", no_args_is_help=True)
 cli.add_typer(github, name="github")
+
+modal = typer.Typer(help="What `/run modal` needs of a Modal account.", no_args_is_help=True)
+cli.add_typer(modal, name="modal")
 
 # What a shell expects of a command that was interrupted.
 INTERRUPTED = 130
@@ -79,6 +82,14 @@ def install(
     typer.echo(asyncio.run(install_by(Settings.read(), repository, token, files)))
 
 
+@modal.command()
+def deploy() -> None:
+    """Put the app that runs members' programs into the account of MODAL_TOKEN_ID; again, bring it up to date."""
+    from cluster_bot.modal_deploy import deploy_by
+
+    typer.echo(asyncio.run(deploy_by(Settings.read())))
+
+
 def _token_typed() -> str:
     """A secret from the terminal, not shown; from a pipe, its first line."""
     if sys.stdin.isatty():
@@ -101,7 +112,9 @@ def demo(
     programs_python: Annotated[
         Path | None, typer.Option(help="The interpreter for Python programs; this one by default.")
     ] = None,
-    gpu: Annotated[str, typer.Option(help="Which GPU, for a launcher that has several.")] = "NVIDIA",
+    gpu: Annotated[
+        str | None, typer.Option(help="Which GPU, for a launcher that has several.", show_default="NVIDIA or T4")
+    ] = None,
     public_url: Annotated[
         bool, typer.Option(help="Whether runners can reach the bot; if not, output comes at the end.")
     ] = True,

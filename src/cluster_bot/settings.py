@@ -54,6 +54,15 @@ class Settings(BaseSettings):
     github_api_url: str | None = None
     github_webhook_secret: SecretStr | None = None
 
+    modal_token_id: str | None = None
+    modal_token_secret: SecretStr | None = None
+    modal_app: str = "cluster-bot"
+    modal_environment: str = ""
+    modal_gpus_file: Path | None = None
+    modal_network: bool = False
+    modal_most_containers: int | None = Field(default=None, ge=1)
+    modal_server_url: str | None = None
+
     public_url: str | None = None
     web_host: str = "127.0.0.1"
     web_port: int | None = Field(default=None, ge=0, le=65_535)
@@ -97,6 +106,11 @@ class Settings(BaseSettings):
         "github_repository",
         "github_api_url",
         "github_webhook_secret",
+        "modal_token_id",
+        "modal_token_secret",
+        "modal_gpus_file",
+        "modal_most_containers",
+        "modal_server_url",
         "local_python",
         "local_memory_limit_mb",
         "local_disk_limit_mb",
@@ -106,7 +120,7 @@ class Settings(BaseSettings):
     def _blank_is_unset(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
 
-    @field_validator("public_url", "github_api_url")
+    @field_validator("public_url", "github_api_url", "modal_server_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         if value is None:
@@ -120,6 +134,14 @@ class Settings(BaseSettings):
     def _owner_and_name(cls, value: str | None) -> str | None:
         if value is not None and re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", value) is None:
             raise ValueError("must be OWNER/REPOSITORY")
+        return value
+
+    @field_validator("modal_app")
+    @classmethod
+    def _app_name(cls, value: str) -> str:
+        # Modal takes 63 characters, and the names of what the app keeps are longer than its own.
+        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", value) is None:
+            raise ValueError("must be letters, digits, dots, dashes and underscores, at most 50")
         return value
 
     @field_validator("log_level")
@@ -149,6 +171,11 @@ class Settings(BaseSettings):
     def github_enabled(self) -> bool:
         """Whether there is a login to GitHub: a token, several, or an App."""
         return self.github_token is not None or self.github_app_id is not None
+
+    @property
+    def modal_enabled(self) -> bool:
+        """Whether there is a login to Modal, or half of one."""
+        return self.modal_token_id is not None or self.modal_token_secret is not None
 
     @property
     def web_enabled(self) -> bool:

@@ -55,7 +55,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         # It may have ended before it was asked for.
         wakeup.stop = wakeup.stop or os.getppid() != chosen.end_with
     tools = Tools(chosen.python, chosen.cxx, chosen.nvcc)
-    wishes = Wishes(chosen.same_user, chosen.sandbox, chosen.network, chosen.without)
+    wishes = Wishes(chosen.same_user, chosen.sandbox, chosen.network, chosen.without, chosen.container)
     if chosen.try_machine:
         try:
             tool = find_tool("python", tools)
@@ -96,6 +96,7 @@ def _parser() -> "argparse.ArgumentParser":
         help="bubblewrap around programs: auto (where it works, which is tried), none, bubblewrap (or refuse)",
     )
     add("--without", default="", metavar="WHY", help="why there is no sandbox, for people")
+    add("--container", default="", metavar="WORDS", help="what each run has to itself in a sandbox's place, for people")
     add("--network", action="store_true", help="leave the network open to programs in the sandbox")
     add("--task-limit", type=int, default=MOST_TASKS, metavar="N", help="processes and threads a program may have")
     add("--memory-limit-mb", type=int, metavar="N", help="end a program that takes more MiB in all")

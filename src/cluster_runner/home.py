@@ -1,6 +1,7 @@
-"""The way home: HTTP requests to the bot, one after the other over one connection that is kept.
+"""The way home: requests to the bot, by HTTP one after the other over one connection that is kept.
 
-Called by `ship` and `job`. Every request of the wire may be sent again without harm, which is why one that fell into a
+Called by `ship` and `job`, which know it as a `WayHome`: where there is no HTTP, something else may answer as the bot
+would. Every request of the wire may be sent again without harm, which is why one that fell into a
 connection that the other side had closed meanwhile is repeated at once. Redirects are never followed: the token is for
 one address. Certificates are verified; `http_proxy`, `https_proxy` and `no_proxy` are obeyed. Limits: one thread.
 """
@@ -9,10 +10,13 @@ import base64
 import http.client
 import re
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
+from typing import Dict, Optional, Protocol, Tuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 TIMEOUT_S = 10.0
+# What the shipper keeps to where it speaks to the bot itself.
+POSTS_A_SECOND = 4
+HEARTBEAT_S = 5.0
 _MOST_ANSWER = 64 * 1024
 _MOST_RETRY_AFTER_S = 60.0
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,1000}")
@@ -33,6 +37,28 @@ class Answer:
     status: int
     body: bytes
     retry_after_s: float = 0.0
+
+
+class WayHome(Protocol):
+    """Who answers a job as the bot's web side does, for the paths of the wire.
+
+    `timeout_s` is how long an answer may take, `heartbeat_s` how often it is asked at least (seconds), `posts_a_second`
+    how often events are sent at most.
+    """
+
+    timeout_s: float
+    heartbeat_s: float
+
+    @property
+    def posts_a_second(self) -> int:
+        """How often, now."""
+        ...
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", kind: str = "application/json", most: int = _MOST_ANSWER
+    ) -> Answer:
+        """Ask once; raises UnreachableError where no answer came."""
+        ...
 
 
 class Home:
@@ -56,6 +82,8 @@ class Home:
         self._proxy = _proxy_for(url)
         self._connection: Optional[http.client.HTTPConnection] = None
         self.timeout_s = TIMEOUT_S
+        self.heartbeat_s = HEARTBEAT_S
+        self.posts_a_second = POSTS_A_SECOND
 
     def request(
         self, method: str, path: str, body: bytes = b"", kind: str = "application/json", most: int = _MOST_ANSWER

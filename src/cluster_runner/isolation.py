@@ -25,12 +25,14 @@ _PATIENCE_MS = 20_000
 @dataclass(frozen=True)
 class Wishes:
     """What the admin chose: may root run programs as root, which sandbox, the network in it. `without` says why there
-    is no sandbox where somebody else found out."""
+    is no sandbox where somebody else found out; `container` what there is in its place, where each run has one to
+    itself."""
 
     same_user: str = NEVER
     sandbox: str = AUTO
     network: bool = False
     without: str = ""
+    container: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,9 @@ class Isolator:
     def _outside(self, work: str, folders: List[str], without: str) -> Isolation:
         view = self._view(folders, work)
         words = "no bubblewrap (%s), network open: %s" % (without, self._words)
-        if self.identity.uid is None:
+        if self._wishes.container:
+            words = "%s: %s" % (self._wishes.container, self._words)
+        if self.identity.uid is None and not self._wishes.container:
             # What matters goes first: it may be the bot's own user.
             words = "NOT CONTAINED, can read and change what its user can: " + words
         self._words = "%s, sees only what it needs of %s" % (words, ", ".join(view.covers)) if view.covers else words

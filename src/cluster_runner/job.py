@@ -1,8 +1,9 @@
 """One attempt as a job of some scheduler: claimed from the bot, executed by a runner beside this process, shipped home.
 
-Called by `github`. The runner is a process of its own in a session of its own: no outage of the bot reaches it, and a
-signal for the job is none for it. It ends the program where this process is killed, since nobody else would. What the
-runner writes lies in the folder `upload` from its first byte on, so that even a killed job leaves it for the next step.
+Called by `github`, and by Modal's containers. The runner is a process of its own in a session of its own: no outage of
+the bot reaches it, and a signal for the job is none for it. It ends the program where this process is killed, since
+nobody else would. What the runner writes lies in the folder `upload` from its first byte on, so that even a killed job
+leaves it for the next step.
 Limits: one attempt a process.
 """
 
@@ -18,7 +19,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Sequence
 
-from cluster_runner.home import Answer, Home, UnreachableError
+from cluster_runner.home import Answer, UnreachableError, WayHome
 from cluster_runner.place import Doorbell, NotOursError, Place
 from cluster_runner.ship import Shipper, Tail, wait_s
 from cluster_runner.wire import (
@@ -66,24 +67,33 @@ class Order:
     attempt: int
     payload: Optional[Payload]
     problem: str
-    home: Optional[Home]
+    home: Optional[WayHome]
     scheduler_run: str
     options: Sequence[str]
 
 
 class Signals:
-    """SIGINT and SIGTERM are a wish to stop, SIGCHLD is news; all of them wake whoever waits at `fd`."""
+    """SIGINT, SIGTERM and SIGUSR1 are a wish to stop, SIGCHLD is news; all of them wake whoever waits at `fd`."""
 
     def __init__(self) -> None:
         self.at: Optional[float] = None
         self.stop_file: Optional[str] = None
-        self.fd, write_end = os.pipe()
-        for fd in (self.fd, write_end):
+        self.fd, self._write_end = os.pipe()
+        for fd in (self.fd, self._write_end):
             os.set_blocking(fd, False)
-        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, self._wish)
+        self._wakeup_before = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        self._before = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)}
+        # Modal cancels by the last of them.
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            self._before[name] = signal.signal(name, self._wish)
+
+    def close(self) -> None:
+        """Hear no more: signals do what they did before."""
+        for name, before in self._before.items():
+            signal.signal(name, before)
+        signal.set_wakeup_fd(self._wakeup_before)
+        for fd in (self.fd, self._write_end):
+            os.close(fd)
 
     def wait(self, timeout_s: Optional[float], *others: int) -> None:
         """Wait for a signal, for something to read at `others`, or for the time to pass (None: for ever)."""
@@ -108,12 +118,19 @@ class Signals:
 
 
 class Job:
-    """Executes `order`; `say` prints a sentence into the job's log. Make it early: it hears signals from then on."""
+    """Executes `order`; `say` prints a sentence into the job's log. Make it early: it hears signals from then on.
+
+    `close` it where the process goes on.
+    """
 
     def __init__(self, order: Order, say: Say) -> None:
         self._order, self._say = order, say
         self._signals = Signals()
         self._instance = os.urandom(16).hex()
+
+    def close(self) -> None:
+        """Let signals be what they were."""
+        self._signals.close()
 
     def claim(self) -> None:
         """Win the attempt for this job; raises NotOursError where it may not have it, JobError where nobody answers."""
@@ -170,7 +187,7 @@ class Job:
             file.write(payload_to_json(payload))
         return ""
 
-    def _ask(self, home: Home, method: str, what: str, body: bytes, patience_s: float) -> Optional[Answer]:
+    def _ask(self, home: WayHome, method: str, what: str, body: bytes, patience_s: float) -> Optional[Answer]:
         """Ask until there is an answer that means something; None where the job was cancelled meanwhile."""
         path = "/runs/%s%s" % (self._order.run, what)
         deadline, failures, trouble = time.monotonic() + patience_s, 0, ""

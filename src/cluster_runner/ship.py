@@ -16,13 +16,11 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
-from cluster_runner.home import Home, UnreachableError
+from cluster_runner.home import UnreachableError, WayHome
 from cluster_runner.wire import MAX_EVENT_BYTES, Event, WireError, event_from_line
 
 MOST_BATCH_BYTES = 256 * 1024
-HEARTBEAT_S = 5.0
 _LEAST_WAIT_S, _MOST_WAIT_S = 0.5, 10.0
-_MOST_A_SECOND = 4
 _MOST_ARTIFACT_BYTES = 16 * 1024 * 1024
 
 
@@ -76,7 +74,7 @@ class Shipper:
     not take. Times are monotonic seconds.
     """
 
-    def __init__(self, home: Home, run: str, folder: str, wish_stop: Callable[[], None]) -> None:
+    def __init__(self, home: WayHome, run: str, folder: str, wish_stop: Callable[[], None]) -> None:
         self._home, self._folder, self._wish_stop = home, folder, wish_stop
         self._base = "/runs/" + run
         self._path = os.path.join(folder, "events.ndjson")
@@ -85,10 +83,10 @@ class Shipper:
         self._waiting_bytes = 0
         self._read_up_to = self._outcome = 0
         self._put: Set[int] = set()
-        self._posts: Deque[float] = deque(maxlen=_MOST_A_SECOND)
+        self._posts: Deque[float] = deque(maxlen=64)
         self._failures = 0
         self._not_before = 0.0
-        self._heartbeat_at = time.monotonic() + HEARTBEAT_S
+        self._heartbeat_at = time.monotonic() + home.heartbeat_s
         self._most_events = 1 << 30
         self._stuck: Optional[str] = None
         self.acknowledged = self.left_out = 0
@@ -129,8 +127,9 @@ class Shipper:
         self._fill()
         if not self._waiting:
             return max(self._not_before, self._heartbeat_at)
-        paced = len(self._posts) == _MOST_A_SECOND and not self.hurry
-        return max(self._not_before, self._posts[0] + 1.0 if paced else now)
+        most = self._home.posts_a_second
+        paced = len(self._posts) >= most and not self.hurry
+        return max(self._not_before, self._posts[-most] + 1.0 if paced else now)
 
     def _fill(self) -> None:
         if self._stuck is not None:
@@ -181,7 +180,7 @@ class Shipper:
         if not isinstance(ack, int) or isinstance(ack, bool) or ack < 0:
             self._fail("an odd answer")
             return
-        self._heartbeat_at = time.monotonic() + HEARTBEAT_S
+        self._heartbeat_at = time.monotonic() + self._home.heartbeat_s
         if told.get("stop") is True:
             self._wish_stop()
         self._acknowledge(min(ack, self._read_up_to))
@@ -212,7 +211,7 @@ class Shipper:
         self._stuck = "event %d was refused with status %d" % (batch[0][0].n, status)
         self._waiting.clear()
         self._waiting_bytes = 0
-        self._heartbeat_at = time.monotonic() + HEARTBEAT_S
+        self._heartbeat_at = time.monotonic() + self._home.heartbeat_s
 
     def _refused(self, status: int, retry_after_s: float) -> None:
         if status == 401:

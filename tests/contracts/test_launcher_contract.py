@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 from launchers import PATIENCE_S, Harness, LocalHarness
 from launchers_github import GithubAlone, GithubReporting
+from launchers_modal import ModalHarness
 
 from cluster_bot.runs.ports import (
     Launcher,
@@ -30,6 +31,7 @@ HARNESSES: Mapping[str, type[Harness]] = {
     "local": LocalHarness,
     "github": GithubReporting,
     "github-alone": GithubAlone,
+    "modal": ModalHarness,
 }
 
 _HOLD = """

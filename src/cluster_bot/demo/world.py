@@ -26,6 +26,8 @@ PAGE = """Open {url} in a browser: a Discord of your own, with the bot in it.
 Ctrl+C ends the demo."""
 
 GOOD, PROGRAM_FAILED, WE_FAILED = 0, 1, 2
+# What a run asks for where nothing was said; the local launcher has but its own machine.
+_GPUS = {"github": "NVIDIA", "modal": "T4", "auto": "T4"}
 _EXIT_CODES = {Status.SUCCEEDED: GOOD, Status.LOST: WE_FAILED}
 
 
@@ -40,13 +42,12 @@ class DemoOptions:
     as_json: bool = False
     save: Path | None = None
     programs_python: Path | None = None
-    gpu: str = "NVIDIA"
+    gpu: str | None = None
     public_url: bool = True
 
-    @property
-    def wants_github(self) -> bool:
-        """The page offers every launcher; one run needs only its own."""
-        return self.once is None or self.launcher == "github"
+    def wants(self, launcher: str) -> bool:
+        """The page offers every launcher; one run needs only its own, but `auto` needs all there are to choose from."""
+        return self.once is None or self.launcher in (launcher, "auto")
 
 
 async def run_demo(options: DemoOptions) -> int:
@@ -63,11 +64,15 @@ async def run_demo(options: DemoOptions) -> int:
         try:
             async with AsyncExitStack() as stack:
                 settings = {"LOCAL_PYTHON": str(python)}
-                if options.wants_github:
+                if options.wants("github"):
                     from cluster_bot.demo.github import demo_github, github_settings
 
                     github = await stack.enter_async_context(demo_github(python))
                     settings |= github_settings(github, public=options.public_url)
+                if options.wants("modal"):
+                    from cluster_bot.demo.modal import demo_modal, modal_settings
+
+                    settings |= modal_settings(await stack.enter_async_context(demo_modal(python)))
                 server = await stack.enter_async_context(
                     server_with_page() if options.once is None else DiscordServer()
                 )
@@ -115,9 +120,10 @@ class _Demo:
         if self._options.time_limit_s is not None:
             given["time_limit"] = self._options.time_limit_s
         words = [MEMBER + ":", "/run", launcher, program.name, arguments]
-        if launcher == "github":
-            given["gpu"] = self._options.gpu
-            words.insert(4, self._options.gpu)
+        gpu = self._options.gpu or _GPUS.get(launcher)
+        if gpu is not None:
+            given["gpu"] = gpu
+            words.insert(4, gpu)
         self._screen.say(" ".join(filter(None, words)))
         return await self._member.command(f"run {launcher}", channel_id=self._channel, options=given)
 

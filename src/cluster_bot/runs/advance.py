@@ -35,6 +35,7 @@ _ENDINGS: Mapping[Reason, Status] = MappingProxyType(
         Reason.QUEUE_LIMIT: Status.TIMED_OUT,
         Reason.LAUNCHER_REFUSED: Status.FAILED,
         Reason.SETUP_ERROR: Status.FAILED,
+        Reason.OUT_OF_MEMORY: Status.FAILED,
     }
 )
 

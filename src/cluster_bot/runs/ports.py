@@ -45,11 +45,15 @@ class Unknowable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GpuOffer:
-    """A GPU a launcher offers: its name (None: the launcher's only machine), runs waiting for it, paused or not."""
+    """A GPU a launcher offers: its name (None: the launcher's only machine), runs waiting for it, paused or not.
+
+    `price` is US dollars per second, None where it costs nobody anything that is known.
+    """
 
     gpu: str | None
     waiting: int = 0
     paused: bool = False
+    price: float | None = None
 
 
 class Launcher(Protocol):

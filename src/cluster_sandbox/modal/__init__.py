@@ -8,6 +8,7 @@ async with ModalServer() as modal:
 
 from ..faults import Fault
 from ..record import Request
+from .crew import Crew
 from .model import App, Call, Container, Definition, Dictionary, Function, Image, Mount, Queue, Version
 from .policy import Policy
 from .server import ModalServer
@@ -16,6 +17,7 @@ __all__ = [
     "App",
     "Call",
     "Container",
+    "Crew",
     "Definition",
     "Dictionary",
     "Fault",

@@ -49,7 +49,6 @@ class Containers:
         for container in self._world.containers.values():
             self.scheduler.end(container, "server stopped")
         await asyncio.gather(*self._lives)
-        await self._crew.stop()
 
     async def _live(self, container: Container) -> None:
         try:

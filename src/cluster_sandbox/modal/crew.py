@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -61,37 +62,36 @@ class Process:
 
 
 class Crew:
-    """`environment` is what the worker has besides PATH, LANG and HOME."""
+    """`environment` is what the worker has besides PATH, LANG and HOME.
 
-    def __init__(self, prestarted: bool, environment: Mapping[str, str]) -> None:
-        self._prestarted, self._environment = prestarted, dict(environment)
+    Several servers, each in a loop of its own, may share one: whoever made it stops it.
+    """
+
+    def __init__(self, prestarted: bool = True, environment: Mapping[str, str] | None = None) -> None:
+        self._prestarted, self._environment = prestarted, dict(environment or {})
         self._link: socket.socket | None = None
-        self._worker: asyncio.subprocess.Process | None = None
-        self._starting = asyncio.Lock()
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._starting = threading.Lock()
 
     async def prepare(self) -> socket.socket:
         """The socket of the worker, started if there is none yet and ready to take orders."""
-        async with self._starting:
+        return await asyncio.to_thread(self._prepare)
+
+    def _prepare(self) -> socket.socket:
+        with self._starting:
             if self._link is None:
                 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 with theirs:
-                    self._worker = await asyncio.create_subprocess_exec(
-                        sys.executable,
-                        str(WORKER),
-                        str(theirs.fileno()),
-                        *(["prestarted"] if self._prestarted else []),
+                    command = [sys.executable, str(WORKER), str(theirs.fileno())]
+                    self._worker = subprocess.Popen(
+                        [*command, "prestarted"] if self._prestarted else command,
                         env=base_environment() | self._environment | {"MODAL_IS_REMOTE": "1"},
                         stdin=subprocess.DEVNULL,
                         pass_fds=[theirs.fileno()],
                         start_new_session=True,
                     )
-                ours.setblocking(False)
-                try:
-                    await asyncio.get_running_loop().sock_recv(ours, 16)
-                finally:
-                    self._link = ours
-                # From here on it is written to by threads only.
-                ours.setblocking(True)
+                ours.recv(16)
+                self._link = ours
         return self._link
 
     async def start(self, folder: Path, environment: Mapping[str, str]) -> Process:
@@ -120,9 +120,15 @@ class Crew:
 
     async def stop(self) -> None:
         """End the worker, which waits for its keepers; their containers must have been told to end."""
-        if self._link is not None and self._worker is not None:
-            self._link.close()
-            await self._worker.wait()
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """The same, where there is no loop any more; again is harmless."""
+        with self._starting:
+            if self._link is not None and self._worker is not None:
+                self._link.close()
+                self._link = None
+                self._worker.wait()
 
 
 def base_environment() -> dict[str, str]:

@@ -39,8 +39,8 @@ class ModalServer:
 
     `environment`: what every container has in its environment besides what Modal sets; `workspace_environment`: the
     name of the environment there is from the start. With `prestarted` a container is forked from a process that has
-    imported the client already, otherwise it is an interpreter of its own; it makes no difference but in time. OSError
-    from `start` if the port is taken.
+    imported the client already, otherwise it is an interpreter of its own; it makes no difference but in time. A `crew`
+    is such a process that serves other servers too, and goes on. OSError from `start` if the port is taken.
     """
 
     def __init__(
@@ -50,13 +50,15 @@ class ModalServer:
         environment: Mapping[str, str] | None = None,
         workspace_environment: str = "main",
         prestarted: bool = True,
+        crew: Crew | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.policy = policy or Policy()
         self.world = World(workspace_environment)
         files = Files()
-        self._crew = Crew(prestarted, environment or {})
+        self._own_crew = Crew(prestarted, environment) if crew is None else None
+        self._crew = crew or self._own_crew or Crew()
         self._containers = Containers(
             self.world,
             self.policy,
@@ -93,6 +95,8 @@ class ModalServer:
     async def stop(self) -> None:
         """End every container with all its processes, and stop listening."""
         await self._containers.stop()
+        if self._own_crew is not None:
+            await self._own_crew.stop()
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()

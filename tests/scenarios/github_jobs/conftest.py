@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import pytest_asyncio
 
 from cluster_sandbox.faults import Fault
+from halls import Place
+from job_programs import HOLDING, SHORT
 
-from .hall import DISPATCH, Hall, Place, open_hall
-from .programs import HOLDING, SHORT
+from .hall import DISPATCH, Hall, open_hall
 
 
 @dataclass(frozen=True, slots=True)

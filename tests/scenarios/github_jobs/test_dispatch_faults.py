@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import pytest
 
 from cluster_bot.runs.run import Status
+from halls import Place, plain
+from job_programs import HOLDING, SHORT
 
 from .conftest import Halls
-from .hall import DISPATCH, LIST, Hall, Place, plain
-from .programs import HOLDING, SHORT
+from .hall import DISPATCH, LIST, Hall
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

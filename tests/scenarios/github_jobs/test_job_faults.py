@@ -6,10 +6,10 @@ import pytest
 
 from cluster_bot.runs.run import Status
 from cluster_sandbox.github import StorageFault
+from job_programs import HOLDING, SHORT, TIDY
 
 from .conftest import Halls
 from .hall import LIST, Hall
-from .programs import HOLDING, SHORT, TIDY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

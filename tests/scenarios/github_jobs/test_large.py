@@ -6,8 +6,9 @@ import random
 
 import pytest
 
+from job_programs import SHORT
+
 from .conftest import Halls
-from .programs import SHORT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 # What can't be packed any smaller than three quarters of it.

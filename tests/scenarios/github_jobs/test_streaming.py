@@ -7,10 +7,10 @@ import time
 import pytest
 
 from cluster_bot.runs.run import Status
+from job_programs import CHATTING, HOLDING, SHORT, TIDY
 
 from .conftest import Halls
 from .hall import Hall
-from .programs import CHATTING, HOLDING, SHORT, TIDY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

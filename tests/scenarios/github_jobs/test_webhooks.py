@@ -17,9 +17,10 @@ from cluster_sandbox.faults import Fault
 from cluster_sandbox.github import Run
 from cluster_sandbox.github.events import payload
 from cluster_sandbox.github.webhooks import DeliveryFault, signatures
+from halls import Place
+from job_programs import HOLDING, SHORT
 
-from .hall import LIST, Hall, Place, open_hall
-from .programs import HOLDING, SHORT
+from .hall import LIST, Hall, open_hall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

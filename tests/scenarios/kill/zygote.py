@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from cluster_bot import app
-from cluster_bot.launchers import local_process
+from cluster_bot.launchers import local_process, modal_functions
 from cluster_bot.launchers.github_actions import PUBLIC_API, GithubActions, GithubApi, Reporting, Timing
 from cluster_bot.log import set_up_logging
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.settings import Settings
 
-assert local_process  # imported for its time, here and not in every life
+assert local_process and modal_functions  # imported for their time, here and not in every life
 
 
 def step(run: Run) -> str:

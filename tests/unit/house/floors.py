@@ -19,6 +19,7 @@ FLOORS = {
     "demo": TOP,
     "check": TOP,
     "github_install": TOP,
+    "modal_deploy": TOP,
     "discord_bot": 6,
     "web": 6,
     "scheduling": 5,
@@ -40,7 +41,11 @@ VENDORS = {
     "alembic": ("cluster_bot.store",),
     "psycopg": ("cluster_bot.store",),
     "github": ("cluster_bot.launchers",),
-    "modal": ("cluster_bot.launchers", "cluster_sandbox.modal.worker"),  # the worker runs containers of the real client
+    # The worker runs containers of the real client.
+    "modal": ("cluster_bot.launchers.modal_functions", "cluster_sandbox.modal.worker"),
+    "modal_proto": ("cluster_bot.launchers.modal_functions", "cluster_sandbox.modal"),
+    "grpclib": ("cluster_sandbox.modal",),
+    "google": ("cluster_sandbox.modal",),  # what protobuf calls itself
     "nats": ("cluster_bot.hints",),
     "aiohttp.web": ("cluster_bot.web", "cluster_sandbox"),
     # discord.py lets its errors through; PyGithub can't fetch from another host.
@@ -62,8 +67,6 @@ VENDORS = {
     "yaml": ("cluster_sandbox.github",),
     "jwt": ("cluster_sandbox.github",),  # what an App says of itself
     "cryptography": ("cluster_sandbox.github",),
-    "modal_proto": ("cluster_sandbox.modal",),
-    "grpclib": ("cluster_sandbox.modal",),
 }
 
 # The domain is pure: it is told the time and does no I/O.

@@ -1,4 +1,4 @@
-"""The programs that are run: each notes in a ledger, a file of the test's, what it did, and waits for what it is told.
+"""The programs that halls run: each notes in a ledger, a file of the test, what it did, and waits for what it is told.
 
 The ledger cannot be wrong about how often a program was executed, because the program itself writes it.
 """

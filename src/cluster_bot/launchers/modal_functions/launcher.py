@@ -1,0 +1,317 @@
+"""The launcher's verbs over Modal: a run is a call of one deployed function, with a GPU and a time of its own.
+
+Made by the composition root. Who may execute an attempt is decided in the app's Dict, by the container that comes
+first, so a call too many does no harm; its events lie in the app's Queue until the bot has them, so a restart loses
+none.
+Handles name the call, the attempt and the GPU. ARCHITECTURE.md says why it is a Queue.
+"""
+
+import asyncio
+import json
+import math
+import re
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import modal.exception
+
+from cluster_bot.errors import UserError
+from cluster_bot.launchers.modal_functions.connection import OUTAGES, ExpiredError, Modal
+from cluster_bot.launchers.modal_functions.gpus import ModalGpu, wished
+from cluster_bot.launchers.modal_functions.problems import nothing_started, refusal
+from cluster_bot.launchers.modal_functions.spooling import MOST_FILE_BYTES
+from cluster_bot.launchers.modal_functions.watch import CallWatch, Receiver, Timing
+from cluster_bot.launchers.spool_folder import SpoolFolder, SpoolReader, attempts_below
+from cluster_bot.log import get_logger
+from cluster_bot.runs.ports import GpuOffer, LaunchUncertainError, Unknowable
+from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.run import Handle, Observation, Run, Sighting
+from cluster_bot.runs.spec import RunSpec
+from cluster_runner import wire
+from cluster_runner.wire import Event
+
+log = get_logger(__name__)
+
+ORDER_VERSION = 1
+# What a run takes beside its program's own time: the compiler's two minutes, packages, the last events.
+SETUP_S = 300
+# Calls of one GPU and one time share Modal's pool of containers, so times come in steps.
+_TIMEOUT_STEP_S = 300
+_FORBIDDEN = "forbidden"
+_NO_RUN = Observation(Sighting.MISSING, "it is no run of this launcher")
+_ATTEMPT = re.compile(r"[0-9a-f]{32}-[1-9][0-9]{0,8}")
+_CALL = re.compile(r"fc-[A-Za-z0-9]{1,60}")
+_GPU = re.compile(r"[A-Za-z0-9][A-Za-z0-9+!._:-]{0,49}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a handle names."""
+
+    call: str
+    attempt: str
+    gpu: str
+
+    @property
+    def handle(self) -> Handle:
+        return Handle(json.dumps({"call": self.call, "attempt": self.attempt, "gpu": self.gpu}))
+
+    @classmethod
+    def of(cls, handle: Handle) -> "_Named | None":
+        try:
+            fields = json.loads(handle.text)
+            return cls.parsed(fields["call"], fields["attempt"], fields["gpu"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    @classmethod
+    def parsed(cls, call: object, attempt: object, gpu: object) -> "_Named | None":
+        texts = [(_CALL, call), (_ATTEMPT, attempt), (_GPU, gpu)]
+        if not all(isinstance(text, str) and form.fullmatch(text) for form, text in texts):
+            return None
+        return cls(str(call), str(attempt), str(gpu))
+
+
+class ModalFunctions:
+    """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Telling`, `Discerning` and `Recognising` for one deployed app.
+
+    `root` is a folder for spools on their way to the store, `gpus` what members may ask for.
+    """
+
+    name = "modal"
+    claims = True
+
+    def __init__(
+        self, connection: Modal, root: Path, *, gpus: Sequence[ModalGpu], timing: Timing | None = None
+    ) -> None:
+        self._modal = connection
+        self._root = root
+        self._gpus = tuple(gpus)
+        self._timing = timing or Timing()
+        self._ring: Callable[[str], None] = lambda _: None
+        self._look: Callable[[], None] = lambda: None
+        self._receivers: dict[str, Receiver] = {}
+        self._calls: dict[_Named, CallWatch] = {}
+        self._readers: dict[str, SpoolReader] = {}
+        self._stops: dict[str, float] = {}
+
+    # --- before a run -------------------------------------------------------------------------------------------
+
+    async def check(self, spec: RunSpec) -> None:
+        """Refuse a GPU that is not offered."""
+        self._wished(spec)
+
+    async def availability(self) -> Sequence[GpuOffer]:
+        """The GPUs of the file, with the runs of this bot that wait for a container."""
+        return [GpuOffer(gpu.name, self._waiting(gpu.name), price=gpu.price) for gpu in self._gpus]
+
+    def _wished(self, spec: RunSpec) -> str:
+        found = wished(self._gpus, spec.gpu)
+        if found is None:
+            offered = ", ".join(f"`{gpu.name}`" for gpu in self._gpus[:25])
+            raise refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=offered)
+        return found[0]
+
+    def _waiting(self, gpu: str) -> int:
+        kinds = [named.gpu.partition(":")[0] for named, watch in self._calls.items() if self._waits(named, watch)]
+        return kinds.count(gpu)
+
+    def _waits(self, named: _Named, watch: CallWatch) -> bool:
+        receiver = self._receivers.get(named.attempt)
+        return watch.ended is None and not (receiver is not None and receiver.begun)
+
+    # --- start, find, stop --------------------------------------------------------------------------------------
+
+    async def start(self, run: Run) -> Handle:
+        """Call the function; who executes the attempt is decided by the claim."""
+        try:
+            gpu = self._wished(run.spec)
+        except UserError as gone:
+            raise nothing_started(gone.message) from gone
+        timeout_s = _TIMEOUT_STEP_S * math.ceil((run.spec.time_limit_s + SETUP_S) / _TIMEOUT_STEP_S)
+        order = await asyncio.to_thread(self._order, run, gpu)
+        try:
+            function = await self._modal.function(gpu, timeout_s)
+        except (modal.exception.Error, *OUTAGES) as error:
+            raise refusal(error, again=isinstance(error, OUTAGES)) from error
+        try:
+            call = await self._modal.spawn(function, order)
+        except OUTAGES as error:
+            raise LaunchUncertainError(
+                f"Modal did not say whether it took the call ({type(error).__name__})"
+            ) from error
+        except modal.exception.Error as error:
+            raise refusal(error, again=False) from error
+        named = _Named(call, _attempt(run), gpu)
+        self._watch(named)
+        await self._remember(named)
+        return named.handle
+
+    def _order(self, run: Run, gpu: str) -> str:
+        payload = wire.pack(run.spec.payload(run.id, run.attempt))
+        places = {"claims": self._modal.claims, "events": self._modal.events}
+        return json.dumps({"v": ORDER_VERSION, "payload": payload, "gpu": gpu, **places})
+
+    async def _remember(self, named: _Named) -> None:
+        """Leave word of the call, so that it is found while it waits; it runs all the same where that fails."""
+        try:
+            await self._modal.put_once(f"call/{named.attempt}", f"{named.call}/{named.gpu}")
+        except (modal.exception.Error, *OUTAGES) as error:
+            log.info("call not remembered: %s", type(error).__name__, extra={"action": "modal_call_not_remembered"})
+
+    async def find(self, run: Run) -> Handle | Unknowable | None:
+        """Who has won the attempt's claim, else who was called for it; EVER where neither is known."""
+        attempt = _attempt(run)
+        try:
+            claimed = await self._modal.value(attempt)
+            called = await self._modal.value(f"call/{attempt}")
+        except (modal.exception.Error, *OUTAGES) as error:
+            log.warning("could not look for a call: %s", type(error).__name__, extra={"action": "find_failed"})
+            return Unknowable.NOW
+        call, _, gpu = (called or "").partition("/")
+        if claimed is not None and claimed != _FORBIDDEN and claimed != call:
+            # Called twice; the other one's GPU is the same.
+            call, gpu = claimed, gpu or self._wished(run.spec)
+        named = _Named.parsed(call, attempt, gpu)
+        return Unknowable.EVER if named is None else named.handle
+
+    async def stop(self, handle: Handle) -> None:
+        """Leave the wish where the container looks every second; where that does not help, cancel, then terminate."""
+        named = _Named.of(handle)
+        if named is None:
+            return
+        now = time.monotonic()
+        for_s = now - self._stops.setdefault(named.call, now)
+        await self._modal.put_once(f"stop/{named.call}", "wished")
+        watch = self._calls.get(named)
+        try:
+            if for_s >= self._timing.terminate_after_s:
+                await self._modal.cancel(named.call, terminate=True)
+            elif for_s >= self._timing.cancel_after_s or (watch is not None and self._waits(named, watch)):
+                await self._modal.cancel(named.call, terminate=False)
+        except (modal.exception.NotFoundError, modal.exception.InvalidError):
+            # It is gone, which is what was wished.
+            return
+
+    def handle_of(self, scheduler_run: str) -> Handle | None:
+        """The handle of the call that a runner says it is: `CALL/ATTEMPT/GPU`."""
+        call, attempt, gpu = (*scheduler_run.split("/"), "", "", "")[:3]
+        named = _Named.parsed(call, attempt, gpu)
+        return None if named is None else named.handle
+
+    def link_of(self, handle: Handle) -> str | None:
+        """Modal's page of a call."""
+        named = _Named.of(handle)
+        return None if named is None else f"https://modal.com/id/{named.call}"
+
+    async def close(self) -> None:
+        """Watch no more; calls go on."""
+        calls, receivers = list(self._calls.values()), list(self._receivers.values())
+        self._calls.clear()
+        self._receivers.clear()
+        await asyncio.gather(*(one.close() for one in calls), *(one.close() for one in receivers))
+        await self._modal.close()
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    async def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
+        """What was heard of each call; asked for where it is new here, or where nothing was heard for a while."""
+        named = {handle: _Named.of(handle) for handle in handles}
+        asked_before = time.monotonic() - self._timing.probe_s
+        watches = {one: self._watch(one) for one in named.values() if one is not None}
+        due = [watch for watch in watches.values() if watch.ended is None and watch.asked_at <= asked_before]
+        await asyncio.gather(*(watch.look() for watch in due))
+        return {handle: _NO_RUN if one is None else self._observation(one) for handle, one in named.items()}
+
+    def _watch(self, named: _Named) -> CallWatch:
+        watch = self._calls.get(named)
+        if watch is None:
+            watch = CallWatch(self._modal, named.call, self._receiver(named.attempt), lambda: self._look())
+            self._calls[named] = watch
+        return watch
+
+    def _receiver(self, attempt: str) -> Receiver:
+        receiver = self._receivers.get(attempt)
+        if receiver is None:
+            run_id = attempt.partition("-")[0]
+            folder = self._root / attempt
+            receiver = Receiver(self._modal, attempt, folder, lambda: self._ring(run_id))
+            self._receivers[attempt] = receiver
+        return receiver
+
+    def _observation(self, named: _Named) -> Observation:
+        watch, url = self._calls[named], self.link_of(named.handle)
+        if watch.ended is not None:
+            seen = watch.ended
+        elif watch.trouble:
+            seen = Observation(Sighting.UNKNOWN, "Modal can't be asked at the moment")
+        elif self._receivers[named.attempt].begun:
+            seen = Observation(Sighting.RUNNING)
+        else:
+            others = self._waiting(named.gpu.partition(":")[0]) - 1
+            before = f", {others} more of this bot's runs wait too" if others > 0 else ""
+            seen = Observation(Sighting.PENDING, f"waits for a container with {named.gpu} at Modal{before}")
+        return Observation(seen.sighting, seen.detail, url, seen.never_ran, seen.ending)
+
+    # --- the spool ----------------------------------------------------------------------------------------------
+
+    def on_news(self, ring: Callable[[str], None]) -> None:
+        """Ring for each lot of items."""
+        self._ring = ring
+
+    def on_change(self, look: Callable[[], None]) -> None:
+        """Look at the end of each call."""
+        self._look = look
+
+    async def fetch(self, run: Run, after: int) -> Sequence[Event]:
+        """The next events that have come, at most 500."""
+        attempt = _attempt(run)
+        if run.status.final and attempt not in self._receivers:
+            return []
+        await self._make_room(self._receiver(attempt), after)
+        reader = self._readers.setdefault(attempt, SpoolReader(self._root / attempt))
+        return await asyncio.to_thread(reader.read, after)
+
+    async def _make_room(self, receiver: Receiver, after: int) -> None:
+        try:
+            await receiver.stored(after)
+        except (modal.exception.Error, *OUTAGES) as error:
+            log.info("no room made: %s", type(error).__name__, extra={"action": "modal_no_room"})
+
+    async def artifact(self, run: Run, stored: str) -> bytes | None:
+        """A file that has come, at most 16 MiB."""
+        return await asyncio.to_thread(SpoolFolder(self._root / _attempt(run)).artifact, stored, MOST_FILE_BYTES)
+
+    async def discard(self, run: Run) -> bool:
+        """Forget the attempt, here and at Modal, so that it never begins; False while its container lives."""
+        attempt = _attempt(run)
+        if not await self._modal.put_once(attempt, _FORBIDDEN):
+            call = await self._modal.value(attempt)
+            if call is not None and call != _FORBIDDEN and await self._lives(call):
+                return False
+        for named in [named for named in self._calls if named.attempt == attempt]:
+            await self._calls.pop(named).close()
+        receiver = self._receivers.pop(attempt, None)
+        if receiver is not None:
+            await receiver.close()
+        await self._modal.clear(attempt)
+        self._readers.pop(attempt, None)
+        await asyncio.to_thread(shutil.rmtree, self._root / attempt, ignore_errors=True)
+        return True
+
+    async def _lives(self, call: str) -> bool:
+        try:
+            return await self._modal.output(call, 0.0) is None
+        except (ExpiredError, modal.exception.NotFoundError, modal.exception.InvalidError):
+            return False
+
+    async def left(self) -> Collection[tuple[str, int]]:
+        """Run and attempt of every spool that is here."""
+        return await asyncio.to_thread(lambda: attempts_below(self._root) if self._root.is_dir() else [])
+
+
+def _attempt(run: Run) -> str:
+    return f"{run.id}-{run.attempt}"
