@@ -61,7 +61,7 @@ class Containers:
 
     async def _run(self, container: Container) -> None:
         folder = container.folder = self._files.folder / "containers" / container.id
-        mounts = [self._world.mounts[one] for one in container.proto.mount_ids]
+        mounts = [self._world.mounts[one] for one in container.proto.mount_ids if one in self._world.mounts]
         image = self._world.images.get(container.proto.image_id)
         await asyncio.to_thread(self._files.copy, mounts, image, folder)
         address = self._files.folder / f"{container.id}.sock"
@@ -91,6 +91,7 @@ class Containers:
             container.exit_code = await process.ended()
         finally:
             ending.cancel()
+            process.close()
 
     @staticmethod
     async def _end(container: Container, process: Process) -> None:

@@ -6,6 +6,7 @@ Used by `containers.py`. The worker is started with the first container, or ahea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -25,21 +26,17 @@ interpreter."""
 
 
 class Process:
-    """The first process of one container, through its keeper."""
+    """The first process of one container, through its keeper. To be closed."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, output: asyncio.StreamReader
-    ) -> None:
-        self._reader, self._writer, self._output = reader, writer, output
-        self.pid = 0
+    def __init__(self, control: socket.socket, output: asyncio.StreamReader) -> None:
+        self._control, self._output = control, output
 
     async def begun(self) -> int:
         """Its pid, once it is there; ConnectionError if it never will be."""
-        words = (await self._reader.readline()).split()
+        words = await self._hear()
         if not words:
             raise ConnectionError("the worker is gone")
-        self.pid = int(words[1])
-        return self.pid
+        return int(words[1])
 
     async def output(self) -> AsyncIterator[bytes]:
         """What it and its descendants write, to the end."""
@@ -48,14 +45,20 @@ class Process:
 
     def kill(self) -> None:
         """Let the keeper kill the whole tree; harmless when there is none any more."""
-        if not self._writer.is_closing():
-            self._writer.write(b"END\n")
+        with contextlib.suppress(OSError):
+            self._control.send(b"END")
 
     async def ended(self) -> int | None:
         """Its exit code, once nothing of the tree is left; None if the keeper was killed."""
-        words = (await self._reader.readline()).split()
-        self._writer.close()
+        words = await self._hear()
         return int(words[1]) if words else None
+
+    async def _hear(self) -> list[bytes]:
+        return (await asyncio.get_running_loop().sock_recv(self._control, 64)).split()
+
+    def close(self) -> None:
+        """The keeper takes it for an order to kill, should it still be there."""
+        self._control.close()
 
 
 class Crew:
@@ -95,7 +98,7 @@ class Crew:
         """Start the entrypoint with exactly this environment; its arguments are in it."""
         link = await self.prepare()
         order = {"folder": str(folder), "environment": dict(environment), "forked": self._can_fork(environment)}
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reading, writing = os.pipe()
         loop = asyncio.get_running_loop()
         output = asyncio.StreamReader()
@@ -106,8 +109,8 @@ class Crew:
                 await asyncio.to_thread(socket.send_fds, link, [message], [theirs.fileno(), writing])
         finally:
             os.close(writing)
-        reader, writer = await asyncio.open_connection(sock=ours)
-        return Process(reader, writer, output)
+        ours.setblocking(False)
+        return Process(ours, output)
 
     def _can_fork(self, environment: Mapping[str, str]) -> bool:
         interpreter = {name for name in environment if name.startswith("PYTHON")} - {"PYTHONPATH", "PYTHONUNBUFFERED"}

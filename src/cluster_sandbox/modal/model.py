@@ -209,7 +209,6 @@ class Image:
 class Mount:
     id: str
     files: list[pb.MountFile]
-    name: str = ""
 
 
 @dataclass(eq=False, kw_only=True)

@@ -12,7 +12,8 @@ and kills everything at the word END, at the end of its socket, and when the con
 server that is killed takes its containers with it.
 
 `prestarted`: the worker imports once what every container needs, and a container is a fork of it; otherwise, and where
-an order says so, it is a new interpreter. What runs is the client's own `modal._container_entrypoint` either way.
+an order says so, it is a new interpreter. What runs is the client's own `modal._container_entrypoint` either way. Only
+/proc tells the two apart: of a fork it shows the worker's command and its first variables.
 """
 
 from __future__ import annotations
@@ -77,12 +78,15 @@ def keep(control: socket.socket, output: int) -> None:
     watched = os.pidfd_open(pid)
     select.select([control.fileno(), watched], [], [])
     _say(control, f"EXIT {_kill_all(pid)}")
+    with contextlib.suppress(OSError):
+        while control.recv(64):  # a word nobody had read would take ours along when the socket is closed
+            continue
     os._exit(0)
 
 
 def _say(control: socket.socket, words: str) -> None:
     with contextlib.suppress(OSError):  # the server is gone; the end of the socket says the rest
-        control.sendall(words.encode() + b"\n")
+        control.sendall(words.encode())
 
 
 def _kill_all(pid: int) -> int:
@@ -90,8 +94,6 @@ def _kill_all(pid: int) -> int:
     code = -signal.SIGKILL
     while True:
         for child in _children():
-            if child == pid and _is_over(pid):
-                continue  # it ended by itself; its code is its own
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(child, signal.SIGKILL)
         try:
@@ -102,13 +104,17 @@ def _kill_all(pid: int) -> int:
             code = os.waitstatus_to_exitcode(status)
 
 
-def _is_over(pid: int) -> bool:
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
 def _children() -> list[int]:
     """This process's own children; those of a child that is killed become its own."""
-    return [int(word) for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    with contextlib.suppress(FileNotFoundError):
+        return [int(word) for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    found = []  # a kernel without that list
+    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+        with contextlib.suppress(OSError):
+            fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+            if int(fields[1]) == os.getpid() and fields[0] != b"Z":
+                found.append(int(name))
+    return found
 
 
 def become(order: dict[str, Any]) -> None:
@@ -117,6 +123,7 @@ def become(order: dict[str, Any]) -> None:
     os.chdir(folder)
     if not order["forked"]:
         os.execve(sys.executable, [sys.executable, "-m", ENTRYPOINT], environment)
+    gc.enable()
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:0] = [folder, *environment["PYTHONPATH"].split(os.pathsep)]
@@ -130,10 +137,13 @@ def main() -> NoReturn:
     link = socket.socket(fileno=int(sys.argv[1]))
     sys.path.pop(0)  # this folder: its modules are not everyone's
     if "prestarted" in sys.argv[2:]:
+        gc.disable()
         importlib.import_module("modal._container_entrypoint")
+        # What the client puts off until there is a large input.
+        importlib.import_module("modal._utils.http_utils")
+        importlib.import_module("modal._utils.bytes_io_segment_payload")
         del sys.modules[ENTRYPOINT]  # to be run afresh, all it imports being there
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # or collections in the containers would touch, and so copy, all of it
     if (taken := serve(link)) is not None:
         order, control, output = taken
         keep(control, output)

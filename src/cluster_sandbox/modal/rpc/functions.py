@@ -8,7 +8,7 @@ from modal_proto import api_pb2 as pb
 from ..ids import new_id
 from ..model import Definition, Function
 from ..options import merged, spoken
-from . import apps
+from . import apps, mounts
 from .registry import Caller, Rpcs, not_found
 
 rpcs = Rpcs()
@@ -55,6 +55,10 @@ def function_create(caller: Caller, request: pb.FunctionCreateRequest) -> pb.Fun
         proto, gpus = ranked[0].function, [spoken(one.function) for one in ranked]
     if proto.is_class or proto.is_server or proto.webhook_config.type or proto.volume_mounts or proto.secret_ids:
         raise GRPCError(Status.UNIMPLEMENTED, "The sandbox has no classes, web functions, volumes and secrets")
+    if lost := [one for one in proto.mount_ids if not mounts.is_there(caller, one)]:
+        raise not_found(f"Mount {lost[0]}")
+    if proto.image_id not in caller.service.world.images:
+        raise not_found(f"Image {proto.image_id}")
     function.created = Definition(id=new_id("de"), proto=proto, gpus=tuple(filter(None, gpus)))
     metadata = pb.FunctionHandleMetadata(definition_id=function.created.id)
     _describe(metadata, function, proto)

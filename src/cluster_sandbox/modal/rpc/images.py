@@ -19,6 +19,8 @@ def image_get_or_create(caller: Caller, request: pb.ImageGetOrCreateRequest) -> 
     text = request.image.SerializeToString(deterministic=True) + request.builder_version.encode()
     image_id = f"im-{hashlib.sha256(text).hexdigest()[:22]}"
     if image_id not in service.world.images or request.force_build:
+        if lost := [one.image_id for one in request.image.base_images if one.image_id not in service.world.images]:
+            raise not_found(f"Image {lost[0]}")
         bases = [service.world.images[base.image_id] for base in request.image.base_images]
         service.world.images[image_id] = Image(
             id=image_id,

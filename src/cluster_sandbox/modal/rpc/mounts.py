@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from grpclib import GRPCError, Status
 from modal_proto import api_pb2 as pb
 
@@ -10,6 +12,7 @@ from ..model import Mount
 from .registry import Caller, Rpcs
 
 rpcs = Rpcs()
+OWN = "mo-ofModal"
 
 
 @rpcs.answer("MountBatchedCheckExistence")
@@ -34,14 +37,20 @@ def mount_put_file(caller: Caller, request: pb.MountPutFileRequest) -> pb.MountP
 
 @rpcs.answer("MountGetOrCreate")
 def mount_get_or_create(caller: Caller, request: pb.MountGetOrCreateRequest) -> pb.MountGetOrCreateResponse:
-    """One of Modal's own, asked for by name (Python for an image), is there and empty."""
+    """One of Modal's own, asked for by its name (Python for an image, the client itself), is there and empty."""
     service = caller.service
+    if request.deployment_name:
+        if request.namespace != pb.DEPLOYMENT_NAMESPACE_GLOBAL:
+            raise GRPCError(Status.UNIMPLEMENTED, "The sandbox has no mounts with names but Modal's own")
+        mount_id = OWN + hashlib.sha256(request.deployment_name.encode()).hexdigest()[:15]
+        return pb.MountGetOrCreateResponse(mount_id=mount_id, handle_metadata=pb.MountHandleMetadata())
     if any(file.sha256_hex not in service.files.content for file in request.files):
         raise GRPCError(Status.FAILED_PRECONDITION, "A file of the mount was never put")
-    mount = next(
-        (one for one in service.world.mounts.values() if one.name and one.name == request.deployment_name), None
-    )
-    if mount is None or request.files:
-        mount = Mount(id=new_id("mo"), files=list(request.files), name=request.deployment_name)
-        service.world.mounts[mount.id] = mount
+    mount = Mount(id=new_id("mo"), files=list(request.files))
+    service.world.mounts[mount.id] = mount
     return pb.MountGetOrCreateResponse(mount_id=mount.id, handle_metadata=pb.MountHandleMetadata())
+
+
+def is_there(caller: Caller, mount_id: str) -> bool:
+    """Modal's own are everywhere: a client asks for them once and takes them to the next server."""
+    return mount_id.startswith(OWN) or mount_id in caller.service.world.mounts
