@@ -61,7 +61,7 @@ class Scheduler:
         admission = await self._store.admit(submission, self._limits, self._clock())
         run = admission.run
         if admission.fresh:
-            self._meter.count(RUNS_ADMITTED, run.spec.launcher)
+            self._meter.count(RUNS_ADMITTED, run.launcher)
         log.info(
             "run admitted", extra={"action": "admit", "run": run.id, "number": run.number, "fresh": admission.fresh}
         )

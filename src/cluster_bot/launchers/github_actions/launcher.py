@@ -148,7 +148,7 @@ class GithubActions:
     async def start(self, run: Run) -> Handle:
         """Dispatch the workflow of the run's GPU."""
         try:
-            gpu = await self._gpu_named(run.spec.gpu)
+            gpu = await self._gpu_named(run.gpu)
         except UserError as gone:
             raise LaunchRefusedError(gone.message, again=False) from gone
         inputs = await asyncio.to_thread(inputs_of, run, gpu, self._reporting, time.time(), self._container)

@@ -102,14 +102,14 @@ class ModalFunctions:
 
     async def check(self, spec: RunSpec) -> None:
         """Refuse a GPU that is not offered."""
-        self._wished(spec)
+        self._wished(spec.gpu)
 
     async def availability(self) -> Sequence[GpuOffer]:
         """The GPUs of the file, with the runs of this bot that wait for a container."""
         return [GpuOffer(gpu.name, self._waiting(gpu.name), price=gpu.price) for gpu in self._gpus]
 
-    def _wished(self, spec: RunSpec) -> str:
-        found = wished(self._gpus, spec.gpu)
+    def _wished(self, gpu: str | None) -> str:
+        found = wished(self._gpus, gpu)
         if found is None:
             offered = ", ".join(f"`{gpu.name}`" for gpu in self._gpus[:25])
             raise refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=offered)
@@ -128,7 +128,7 @@ class ModalFunctions:
     async def start(self, run: Run) -> Handle:
         """Call the function; who executes the attempt is decided by the claim."""
         try:
-            gpu = self._wished(run.spec)
+            gpu = self._wished(run.gpu)
         except UserError as gone:
             raise nothing_started(gone.message) from gone
         timeout_s = _TIMEOUT_STEP_S * math.ceil((run.spec.time_limit_s + SETUP_S) / _TIMEOUT_STEP_S)
@@ -174,7 +174,7 @@ class ModalFunctions:
         call, _, gpu = (called or "").partition("/")
         if claimed is not None and claimed != _FORBIDDEN and claimed != call:
             # Called twice; the other one's GPU is the same.
-            call, gpu = claimed, gpu or self._wished(run.spec)
+            call, gpu = claimed, gpu or self._wished(run.gpu)
         named = _Named.parsed(call, attempt, gpu)
         return Unknowable.EVER if named is None else named.handle
 
