@@ -41,6 +41,7 @@ from cluster_bot.runs.ports import (
 )
 from cluster_bot.runs.rules import Rules
 from cluster_bot.runs.run import Handle, Observation, Run, Sighting, Status
+from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.sayings import STATE_KINDS, recognised, said
 from cluster_bot.scheduling.workers import Bell, Workers
 from cluster_runner.wire import Event
@@ -92,6 +93,7 @@ class Follower:
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
         meter: Meter | None = None,
+        waits: Waits | None = None,
     ) -> None:
         self._launcher = launcher
         self._spool = launcher if isinstance(launcher, SpoolSource) else None
@@ -102,6 +104,7 @@ class Follower:
         self._pace = pace or Pace()
         self._clock = clock
         self._meter = meter or Meter()
+        self._waits = waits or Waits()
         self._known: dict[str, _Known] = {}
         self._workers = Workers(f"follow-{launcher.name}", self._work)
         self._poll_bell = Bell()
@@ -257,6 +260,8 @@ class Follower:
         launcher = self._launcher.name
         if was.started_at is None and run.started_at is not None:
             self._meter.observe(QUEUE_S, run.started_at - run.created_at, launcher)
+            if run.launched_at is not None:
+                self._waits.saw(run.where, run.started_at - run.launched_at)
         if run.status.final:
             self._meter.count(RUNS_ENDED, launcher, run.status.value, run.reason.value if run.reason else "unknown")
 

@@ -105,6 +105,15 @@ class Proud(Tame):
         raise LaunchRefusedError("no GPU of that name", again=False)
 
 
+class Crowded(Tame):
+    """Has every run wait until its runner speaks."""
+
+    async def start(self, run: Run) -> Handle:
+        handle = self.cage.launch(run)
+        self.cage.sightings[handle] = Observation(Sighting.PENDING)
+        return handle
+
+
 class Torn(Tame):
     """The first answer is lost on the way; asked again it refuses. `find` does not know for a while, then finds."""
 

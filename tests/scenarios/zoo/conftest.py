@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cluster_bot.runs.ports import Submission
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Member, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec, Where
+from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.follower import Follower, Pace
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.store import SqlStore
@@ -31,22 +33,25 @@ class Keeper:
         self.launcher = launcher
         self.cage = launcher.cage
         self.now = 1000.0
+        self._keys = count(1)
         self.wishes, self.news = LocalHints(), LocalHints()
         launchers = [launcher, *others]
         hints = {"wishes": self.wishes, "news": self.news}
         self.scheduler = Scheduler(store, launchers, limits=Limits(), rules=RULES, clock=self.clock, **hints)
         pace = Pace(poll_s=poll_s, answer_s=0.3, stop_again_s=5, let_go_again_s=0.02)
-        self.followers = [Follower(one, store, RULES, pace=pace, clock=self.clock, **hints) for one in launchers]
+        self.waits = Waits()
+        more = {"pace": pace, "clock": self.clock, "waits": self.waits, **hints}
+        self.followers = [Follower(one, store, RULES, **more) for one in launchers]
 
     def clock(self) -> float:
         """Seconds, as the follower sees them."""
         return self.now
 
-    async def submit(self, *others: str) -> Run:
+    async def submit(self, *others: str, gpu: str | None = None) -> Run:
         """A run of the animal's, which may go on at others."""
         order = tuple(map(Where, others))
-        spec = RunSpec({"a.py": "print(1)"}, "a.py", self.launcher.name, time_limit_s=60, others=order)
-        return await self.scheduler.submit(Submission(spec, ADA, Origin("test:1", {})))
+        spec = RunSpec({"a.py": "print(1)"}, "a.py", self.launcher.name, time_limit_s=60, gpu=gpu, others=order)
+        return await self.scheduler.submit(Submission(spec, ADA, Origin(f"test:{next(self._keys)}", {})))
 
     async def until(self, run: Run, reached: Callable[[Run], bool]) -> Run:
         """The run, once it is as wished; fails with what it is instead."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cluster_bot.runs.run import Observation, Reason, Run, Sighting, Status
+from cluster_bot.runs.spec import Where
 from cluster_runner.wire import Event
 
 from . import animals
@@ -113,3 +114,13 @@ async def test_a_refusal_after_a_lost_answer_is_no_proof(tmp_path: Path, talk: T
         await torn.refused.wait()
         await ended_there(keeper, run, torn, talk)
         assert other.cage.launches == {}
+
+
+async def test_how_long_runs_waited_is_remembered(tmp_path: Path, talk: Talk) -> None:
+    async with keep(tmp_path, animals.Crowded(Cage())) as keeper:
+        for wait_s in (5.0, 30.0, 7.0):
+            run = await keeper.until(await keeper.submit(gpu="T4"), lambda now: now.handle is not None)
+            keeper.now += wait_s
+            keeper.launcher.write(run, *talk())
+            await keeper.status(run, Status.SUCCEEDED)
+        assert keeper.waits.usual(Where(keeper.launcher.name, "T4")) == 7.0
