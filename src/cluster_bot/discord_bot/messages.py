@@ -100,7 +100,7 @@ def is_part(text: str) -> bool:
 
 def anchor(run: Run) -> str:
     """The message in the channel from which the thread hangs; says how it ended once that is known."""
-    where = run.spec.gpu or run.spec.launcher
+    where = run.gpu or run.launcher
     text = f"{marker(run)} · {code(run.spec.main)} on {where} · for <@{run.owner.id}>"
     return f"{text} · {STATUS_WORDS[run.status]}" if run.status.final else text
 
@@ -170,7 +170,7 @@ def reason(run: Run) -> str:
         exit_code=outcome.exit_code if outcome else "?",
         signal=plain(outcome.signal or "a signal") if outcome else "a signal",
         time_limit=seconds(run.spec.time_limit_s),
-        launcher=run.spec.launcher,
+        launcher=run.launcher,
     )
 
 
@@ -215,7 +215,7 @@ def _link(run: Run) -> str:
     """Where the scheduler shows the run, in a word: an address is longer than a phone is wide."""
     if run.url is None or _ADDRESS.fullmatch(run.url) is None:
         return ""
-    return f"[{run.spec.launcher} job](<{run.url}>)"
+    return f"[{run.launcher} job](<{run.url}>)"
 
 
 def _machine(run: Run) -> str:
