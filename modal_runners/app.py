@@ -24,7 +24,7 @@ image = (
     modal.Image.from_registry("nvidia/cuda:13.0.1-devel-ubuntu24.04", add_python="3.12")
     .entrypoint([])
     .apt_install("g++")
-    .uv_pip_install("torch==2.13.0", "numpy==2.3.5", "matplotlib==3.10.7", "uv==0.9.9")
+    .uv_pip_install("torch==2.13.0", "numpy==2.5.5", "matplotlib==3.11.2", "uv==0.13.8")
     .env({body.NETWORK_VARIABLE: "open" if NETWORK_OPEN else "closed"})
     .add_local_python_source("cluster_runner", "modal_runners")
 )
