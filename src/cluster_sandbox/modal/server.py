@@ -3,6 +3,11 @@
 `async with ModalServer() as modal:` listens on loopback; the released client and its command line are pointed at it
 with `environment()`, a client in this process is made with `url`, `token_id` and `token_secret`. Containers are
 processes on this machine. Everything is in memory or in a folder of its own, and gone with the object.
+
+What differs from Modal: images are taken down and never built (only ENV lines and whole mounts copied in have an
+effect), so containers have this machine's Python, packages and network, and no GPU; a path outside `/root` lies in the
+container's folder (`files.py`); a dict's entries do not expire; calls have one input each. What else a function may ask
+for and is not here is refused when it is deployed (`options.py`). The RPCs that are not here say UNIMPLEMENTED.
 """
 
 from __future__ import annotations
