@@ -153,7 +153,7 @@ class Hall:
         told, text = await self.verdict(place)
         assert told is status, text
         for one in words:
-            assert one in plain(text)
+            assert one in plain(text), plain(text)
 
     # --- the bot's database, from outside -------------------------------------------------------------------------
 

@@ -3,9 +3,12 @@
 A stand-in copies its whole repository for each job, so a small folder makes tests quick.
 """
 
+import functools
 import os
+import py_compile
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +26,28 @@ def workflow_folder(target: Path, *, same_user: str = "if_needed") -> Path:
         # A setting of the machine, as README.md says: programs in a sandbox could not write to where the test looks.
         given = f"{_PACKAGES}          sandbox: none\n          same-user: {same_user}\n"
         workflow.write_text(text.replace(_PACKAGES, given), "utf-8")
+    translate_runner(target)
     return target
+
+
+@functools.cache
+def _translated() -> "tempfile.TemporaryDirectory[str]":
+    folder = tempfile.TemporaryDirectory(prefix="cluster-runner-translated-")
+    Path(folder.name).chmod(0o755)
+    for source in (ROOT / "src" / "cluster_runner").glob("*.py"):
+        target = Path(folder.name, f"{source.stem}.{sys.implementation.cache_tag}.pyc")
+        mode = py_compile.PycInvalidationMode.CHECKED_HASH
+        py_compile.compile(str(source), str(target), doraise=True, invalidation_mode=mode)
+        target.chmod(0o644)
+    return folder
+
+
+def translate_runner(repository: Path) -> None:
+    """Let the interpreter find there what it made of the runner's text before: each job would make it anew.
+
+    It believes no more than what belongs to the very same text.
+    """
+    (repository / "src" / "cluster_runner" / "__pycache__").symlink_to(_translated().name)
 
 
 def machine_environment() -> dict[str, str]:

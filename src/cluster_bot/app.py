@@ -25,6 +25,7 @@ from cluster_bot.runs.ports import Launcher, Memory, Store
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run
 from cluster_bot.scheduling.budget import Budget
+from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.follower import Follower
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
@@ -218,9 +219,9 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     token, options = bot_options(settings, debug=debug)
     rules, limits = build_rules(settings)
     wishes, news = LocalHints(), LocalHints()
-    meter = parts.meter
+    meter, waits = parts.meter, Waits()
     scheduler = Scheduler(
-        parts.store, parts.launchers, wishes=wishes, news=news, limits=limits, rules=rules, meter=meter
+        parts.store, parts.launchers, wishes=wishes, news=news, limits=limits, rules=rules, meter=meter, waits=waits
     )
     budget = Budget(settings.discord_writes_per_s)
     if settings.discord_api_url is not None:
@@ -232,7 +233,7 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
 
         relay = Relay(parts.store, make_feed, news=news, meter=meter)
         followers = [
-            Follower(launcher, parts.store, rules, wishes=wishes, news=news, meter=meter)
+            Follower(launcher, parts.store, rules, wishes=wishes, news=news, meter=meter, waits=waits)
             for launcher in parts.launchers
         ]
         await log_in(bot, token)

@@ -1,18 +1,16 @@
 """The stores that the contract suite runs on, and what it fills them with.
 
-A new kind of database joins by a line in `DATABASES`. Run as a program, this is a process that uses a store beside the
-test's (`python stores.py VERB URL …`): it says `ready` once it has opened the store, waits for a line, does the verb,
-and prints one line of JSON for each thing that is done.
+A new kind of database joins by a line in `DATABASES`. `use` is what a process does that uses a store beside the test's:
+it says `ready` once it has opened the store, waits for a word, does the verb, and tells each thing that is done.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from cluster_bot.errors import UserError
@@ -67,76 +65,84 @@ async def launched(store: Store, key: str = "key") -> Run:
     return await store.save(replace(run, status=Status.STARTING, attempt=1, launched_at=NOW))
 
 
-def _tell(**facts: object) -> None:
-    print(json.dumps(facts), flush=True)
+class _Teller:
+    """What a process tells those who started it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __call__(self, **facts: object) -> None:
+        self._connection.send(facts)
 
 
-async def _admit(store: Store, prefix: str, count: str, in_all: str) -> None:
+async def _admit(store: Store, tell: _Teller, prefix: str, count: str, in_all: str) -> None:
     """Hand in `count` requests at once."""
 
     async def one(number: int) -> None:
         with suppress(UserError):
             limits = Limits(live_per_member=10_000, live_in_all=int(in_all))
             admission = await store.admit(submission(f"{prefix}{number}"), limits, NOW)
-            _tell(id=admission.run.id, number=admission.run.number, fresh=admission.fresh)
+            tell(id=admission.run.id, number=admission.run.number, fresh=admission.fresh)
 
     async with asyncio.TaskGroup() as group:
         for number in range(int(count)):
             group.create_task(one(number), name=f"admit {number}")
 
 
-async def _append(store: Store, run_id: str, first: str, step: str, count: str) -> None:
+async def _append(store: Store, tell: _Teller, run_id: str, first: str, step: str, count: str) -> None:
     """Append events one by one, and save the run beside them."""
     for number in range(int(first), int(first) + int(step) * int(count), int(step)):
         await store.append(run_id, 0, [log(number)])
-        _tell(appended=number)
+        tell(appended=number)
 
 
-async def _save(store: Store, run_id: str, count: str) -> None:
+async def _save(store: Store, tell: _Teller, run_id: str, count: str) -> None:
     """Save the run again and again."""
     run = await store.load(run_id)
     for _ in range(int(count)):
         run = await store.save(run)
-        _tell(version=run.version)
+        tell(version=run.version)
 
 
-async def _claim(store: Store, instance: str, *run_ids: str) -> None:
+async def _claim(store: Store, tell: _Teller, instance: str, *run_ids: str) -> None:
     """Claim each run's first attempt, all at once."""
 
     async def one(run_id: str) -> None:
-        _tell(run=run_id, instance=instance, won=await store.claim(run_id, 1, instance))
+        tell(run=run_id, instance=instance, won=await store.claim(run_id, 1, instance))
 
     async with asyncio.TaskGroup() as group:
         for run_id in run_ids:
             group.create_task(one(run_id), name=f"claim {run_id}")
 
 
-async def _stop(store: Store, *run_ids: str) -> None:
+async def _stop(store: Store, tell: _Teller, *run_ids: str) -> None:
     """Wish each run to end, all at once."""
 
     async def one(run_id: str) -> None:
         run = await store.load(run_id)
         await store.save(replace(run, status=Status.STOPPING))
-        _tell(stopped=run_id)
+        tell(stopped=run_id)
 
     async with asyncio.TaskGroup() as group:
         for run_id in run_ids:
             group.create_task(one(run_id), name=f"stop {run_id}")
 
 
-async def _nothing(store: Store) -> None:
+async def _nothing(store: Store, tell: _Teller) -> None:
     """Having opened it was the point."""
 
 
 _VERBS = {"admit": _admit, "append": _append, "save": _save, "claim": _claim, "stop": _stop, "open": _nothing}
 
 
-async def _main(verb: str, url: str, *arguments: str) -> None:
-    async with opened(url) as store:
-        _tell(ready=True)
-        await asyncio.to_thread(sys.stdin.readline)
-        await _VERBS[verb](store, *arguments)
+def use(connection: Connection, verb: str, url: str, *arguments: str) -> None:
+    """The whole life of a process."""
 
+    async def live() -> None:
+        tell = _Teller(connection)
+        async with opened(url) as store:
+            tell(ready=True)
+            await asyncio.to_thread(connection.recv)
+            await _VERBS[verb](store, tell, *arguments)
 
-if __name__ == "__main__":
-    asyncio.run(_main(*sys.argv[1:]))
+    asyncio.run(live())

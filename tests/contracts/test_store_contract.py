@@ -11,6 +11,7 @@ from cluster_bot.runs.ports import Place
 from cluster_bot.runs.refusals import Refusal
 from cluster_bot.runs.rules import Limits
 from cluster_bot.runs.run import Handle, Machine, Reason, Run, Status, StopWish
+from cluster_bot.runs.spec import Where
 from cluster_bot.store import BlobTooLargeError, SqlStore
 from cluster_runner.wire import Event, Outcome
 
@@ -162,6 +163,21 @@ async def test_unfinished_runs_are_listed_oldest_first(store: SqlStore) -> None:
     assert await store.unfinished() == live
     assert await store.unfinished("local") == [run for run in live if run.spec.launcher == "local"]
     assert await store.unfinished("slurm") == []
+
+
+async def test_a_run_that_goes_on_elsewhere_is_the_other_launchers(store: SqlStore) -> None:
+    asked = submission("key", launcher="github")
+    others = (Where("modal", "T4"), Where("local"))
+    asked = replace(asked, spec=replace(asked.spec, gpu="T4", others=others, why="it is the cheapest"))
+    run = (await store.admit(asked, WIDE, NOW)).run
+    assert await store.unfinished("github") == [run]
+    run = await store.save(replace(run, declined=("no room \0 ü",)))
+    assert await store.load(run.id) == run
+    assert (run.launcher, run.gpu) == ("modal", "T4")
+    assert await store.unfinished("github") == []
+    assert await store.unfinished("modal") == [run]
+    run = await store.save(replace(run, declined=("no room", "")))
+    assert await store.unfinished("local") == await store.unfinished() == [run]
 
 
 async def test_a_members_runs_are_listed_newest_first(store: SqlStore) -> None:

@@ -62,6 +62,8 @@ LEFT_OUT_SHOWN = 5
 NO_INPUT = "Programs have no input here; give it what it asks for as `arguments`, and read `sys.argv`."
 HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log comes as a file at the end."
 
+# Where what a launcher last said of a run is part of why it ended.
+_EXPLAINED = (Status.FAILED, Status.LOST, Status.TIMED_OUT)
 # How a Python program ends that calls `input()`.
 _NOTHING_TO_READ = "EOFError: EOF when reading a line"
 _ADDRESS = re.compile(r"https?://[^\s<>()\[\]]{1,200}")
@@ -98,7 +100,7 @@ def is_part(text: str) -> bool:
 
 def anchor(run: Run) -> str:
     """The message in the channel from which the thread hangs; says how it ended once that is known."""
-    where = run.spec.gpu or run.spec.launcher
+    where = run.gpu or run.launcher
     text = f"{marker(run)} · {code(run.spec.main)} on {where} · for <@{run.owner.id}>"
     return f"{text} · {STATUS_WORDS[run.status]}" if run.status.final else text
 
@@ -128,7 +130,7 @@ def verdict(run: Run, *, last_error: str) -> str:
     outcome = run.outcome
     if outcome is not None and outcome.detail:
         lines.append(f"> {plain(outcome.detail, 500)}")
-    elif outcome is None and run.status in (Status.FAILED, Status.LOST) and run.detail:
+    elif outcome is None and run.status in _EXPLAINED and run.detail:
         lines.append(f"> {plain(run.detail, 500)}")
     if run.status is Status.FAILED and last_error.strip():
         lines.append(f"> {code(last_error, 300)}")
@@ -168,7 +170,7 @@ def reason(run: Run) -> str:
         exit_code=outcome.exit_code if outcome else "?",
         signal=plain(outcome.signal or "a signal") if outcome else "a signal",
         time_limit=seconds(run.spec.time_limit_s),
-        launcher=run.spec.launcher,
+        launcher=run.launcher,
     )
 
 
@@ -213,7 +215,7 @@ def _link(run: Run) -> str:
     """Where the scheduler shows the run, in a word: an address is longer than a phone is wide."""
     if run.url is None or _ADDRESS.fullmatch(run.url) is None:
         return ""
-    return f"[{run.spec.launcher} job](<{run.url}>)"
+    return f"[{run.launcher} job](<{run.url}>)"
 
 
 def _machine(run: Run) -> str:

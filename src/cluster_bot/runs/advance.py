@@ -39,6 +39,9 @@ _ENDINGS: Mapping[Reason, Status] = MappingProxyType(
     }
 )
 
+# What is kept of a launcher's reason not to start a run that went on at another.
+MAX_DECLINED_CHARS = 300
+
 
 @dataclass(frozen=True, slots=True)
 class LaunchWished:
@@ -158,10 +161,18 @@ def _refused(run: Run, refused: LaunchRefused, now: float, rules: Rules) -> Run:
         return _end_stopped(run, now)
     if run.status is not Status.STARTING:
         return run
+    if run.handle is None and run.next_where is not None:
+        return _go_on(run, refused.detail, now)
     if refused.again:
         # Asking again is bounded by the queue's clock, not by a count: an outage may last longer than five tries.
         return _queue_again(run, refused.detail, now + max(refused.after_s or 0.0, rules.retry_pause_s))
     return _end(run, Status.FAILED, Reason.LAUNCHER_REFUSED, now, refused.detail)
+
+
+def _go_on(run: Run, detail: str, now: float) -> Run:
+    """To the next launcher of its order. Only for an attempt of which nothing was started, or ever will be."""
+    declined = (*run.declined, detail[:MAX_DECLINED_CHARS])
+    return replace(_queue_again(run, "", now), declined=declined, launched_at=None, url=None)
 
 
 def _queue_again(run: Run, detail: str, retry_at: float) -> Run:
@@ -236,6 +247,8 @@ def _gone(run: Run, seen: Observation, now: float, rules: Rules) -> Run:
     if seen.never_ran and run.applied == 0:
         if run.status is Status.STOPPING:
             return _end_stopped(run, now)
+        if run.next_where is not None:
+            return _go_on(run, seen.detail, now)
         if run.attempt < rules.max_attempts:
             return _queue_again(run, seen.detail, now)
         return _end(run, Status.FAILED, Reason.LAUNCHER_REFUSED, now, seen.detail)

@@ -47,13 +47,17 @@ class Unknowable(StrEnum):
 class GpuOffer:
     """A GPU a launcher offers: its name (None: the launcher's only machine), runs waiting for it, paused or not.
 
-    `price` is US dollars per second, None where it costs nobody anything that is known.
+    `price` is US dollars per second, None where it costs nobody anything that is known; `starts_in_s` about how long a
+    run waits that has nobody before it; `machines` how many runs go on at once, 0 where there is no machine now. None:
+    not known.
     """
 
     gpu: str | None
     waiting: int = 0
     paused: bool = False
     price: float | None = None
+    starts_in_s: float | None = None
+    machines: int | None = None
 
 
 class Launcher(Protocol):

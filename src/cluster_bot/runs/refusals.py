@@ -31,6 +31,8 @@ class Refusal(StrEnum):
     DOWNLOAD_FAILED = "download_failed"
     UNKNOWN_GPU = "unknown_gpu"
     TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
+    GPU_NOT_ON_OFFER = "gpu_not_on_offer"
+    NOTHING_ON_OFFER = "nothing_on_offer"
 
 
 SENTENCES: dict[Refusal, str] = {
@@ -56,6 +58,8 @@ SENTENCES: dict[Refusal, str] = {
         "`{name}` is too large to be sent to GitHub from here (about 48 kB when packed); make it smaller, or ask an "
         "admin to give this bot a public address."
     ),
+    Refusal.GPU_NOT_ON_OFFER: "Nobody here offers that GPU at the moment; choose one of {offered}.",
+    Refusal.NOTHING_ON_OFFER: "No launcher offers a GPU at the moment; try again in a moment, or ask an admin.",
 }
 
 

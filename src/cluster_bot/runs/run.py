@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from cluster_bot.runs.spec import RunSpec
+from cluster_bot.runs.spec import RunSpec, Where
 from cluster_runner.wire import Outcome
 
 
@@ -133,7 +133,11 @@ class StopWish:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One submission, executing once. Times are seconds since the epoch; `version` counts saves."""
+    """One submission, executing once. Times are seconds since the epoch; `version` counts saves.
+
+    `declined` is what each launcher of the spec's order said that did not start it, before it went on at the next.
+    `launched_at` is None where the launcher it is with now has not been asked.
+    """
 
     id: str
     number: int
@@ -161,6 +165,27 @@ class Run:
     note: str = ""
     applied: int = 0
     version: int = 0
+    declined: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> Where:
+        """Where the run is now, of all that its spec names."""
+        return self.spec.order[len(self.declined)]
+
+    @property
+    def launcher(self) -> str:
+        """The launcher the run is with now."""
+        return self.where.launcher
+
+    @property
+    def gpu(self) -> str | None:
+        """The GPU that launcher is asked for."""
+        return self.where.gpu
+
+    @property
+    def next_where(self) -> Where | None:
+        """Where the run goes on if its launcher does not start it; None where nothing is left to try."""
+        return next(iter(self.spec.order[len(self.declined) + 1 :]), None)
 
 
 class Sighting(StrEnum):

@@ -19,6 +19,7 @@ MAX_TIME_LIMIT_S = 24 * 3600
 MAX_ARGUMENTS = 64
 MAX_ARGUMENT_CHARS = 1000
 MAX_NAME_CHARS = 100
+MAX_WHY_CHARS = 300
 
 
 class Language(StrEnum):
@@ -41,11 +42,20 @@ EXTENSIONS: Mapping[str, Language] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """A launcher by the name members type after `/run`, and a GPU that it offers."""
+
+    launcher: str
+    gpu: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """Files, the one to execute, where, and for how long; raises UserError where one of them cannot be.
 
     `files` maps plain names to text; `launcher` is the name members type after `/run`; `gpu` is a name the launcher
-    offers, None where it offers only itself; `time_limit_s` is whole seconds of the program's own time.
+    offers, None where it offers only itself; `time_limit_s` is whole seconds of the program's own time. Where that
+    launcher refuses, the run goes on at `others`, in that order; `why` says, for people, why the order is this one.
     """
 
     files: Mapping[str, str]
@@ -54,10 +64,14 @@ class RunSpec:
     time_limit_s: int
     gpu: str | None = None
     arguments: tuple[str, ...] = ()
+    others: tuple[Where, ...] = ()
+    why: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
         object.__setattr__(self, "arguments", tuple(self.arguments))
+        object.__setattr__(self, "others", tuple(self.others))
+        object.__setattr__(self, "why", " ".join(self.why.split())[:MAX_WHY_CHARS])
         if self.main not in self.files:
             raise refuse(Refusal.BAD_NAME)
         for name, text in self.files.items():
@@ -69,8 +83,13 @@ class RunSpec:
         if type(self.time_limit_s) is not int or not 1 <= self.time_limit_s <= MAX_TIME_LIMIT_S:
             raise refuse(Refusal.TIME_LIMIT, limit=MAX_TIME_LIMIT_S)
         _check_arguments(self.arguments)
-        if not self.launcher.isidentifier():
+        if not all(where.launcher.isidentifier() for where in self.order):
             raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher="?")
+
+    @property
+    def order(self) -> tuple[Where, ...]:
+        """Where the run may be started, the first choice first."""
+        return (Where(self.launcher, self.gpu), *self.others)
 
     @property
     def language(self) -> Language:

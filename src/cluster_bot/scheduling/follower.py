@@ -24,7 +24,6 @@ from cluster_bot.runs.advance import (
     LaunchUnknowable,
     LaunchWished,
     Observed,
-    Said,
     Tick,
     advance,
 )
@@ -33,7 +32,6 @@ from cluster_bot.runs.ports import (
     Launcher,
     LaunchRefusedError,
     LaunchUncertainError,
-    Recognising,
     SpoolKeeper,
     SpoolSource,
     Store,
@@ -42,13 +40,14 @@ from cluster_bot.runs.ports import (
     artifact_blob,
 )
 from cluster_bot.runs.rules import Rules
-from cluster_bot.runs.run import Handle, Machine, Observation, Run, Sighting, Status
+from cluster_bot.runs.run import Handle, Observation, Run, Sighting, Status
+from cluster_bot.scheduling.choosing import Waits
+from cluster_bot.scheduling.sayings import STATE_KINDS, recognised, said
 from cluster_bot.scheduling.workers import Bell, Workers
 from cluster_runner.wire import Event
 
 log = get_logger(__name__)
 
-STATE_KINDS = ("hello", "phase", "outcome")
 FETCHES_A_STEP = 16
 
 
@@ -94,6 +93,7 @@ class Follower:
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
         meter: Meter | None = None,
+        waits: Waits | None = None,
     ) -> None:
         self._launcher = launcher
         self._spool = launcher if isinstance(launcher, SpoolSource) else None
@@ -104,6 +104,7 @@ class Follower:
         self._pace = pace or Pace()
         self._clock = clock
         self._meter = meter or Meter()
+        self._waits = waits or Waits()
         self._known: dict[str, _Known] = {}
         self._workers = Workers(f"follow-{launcher.name}", self._work)
         self._poll_bell = Bell()
@@ -160,7 +161,7 @@ class Follower:
             for run_id, attempt in await self._launcher.left():
                 with contextlib.suppress(UnknownRunError):
                     run = await self._store.load(run_id)
-                    if attempt < run.attempt:
+                    if attempt < run.attempt or run.launcher != self._launcher.name:
                         await self._spool.discard(replace(run, attempt=attempt))
                     elif run.status.final:
                         self._workers.wake(run_id)
@@ -174,7 +175,7 @@ class Follower:
         try:
             while True:
                 run, settled = await self._step(run_id)
-                if run.spec.launcher != self._launcher.name:
+                if run.launcher != self._launcher.name:
                     return
                 if not settled:
                     continue
@@ -193,7 +194,7 @@ class Follower:
         known = self._known.setdefault(run_id, _Known())
         sighting, known.sighting = known.sighting, None
         run = await self._store.load(run_id)
-        if run.spec.launcher != self._launcher.name:
+        if run.launcher != self._launcher.name:
             return run, True
         settled = await self._collect(run, known)
         happenings = await self._what_was_said(run)
@@ -208,6 +209,8 @@ class Follower:
         if settled and (run.gone_at is None or known.looked_at == run.handle):
             happenings.append(Tick())
         run = await self._move(run, *happenings)
+        if run.launcher != self._launcher.name:
+            return run, True
         if run.status is Status.QUEUED and (run.retry_at is None or run.retry_at <= self._clock()):
             run = await self._launch(run)
         elif run.status in (Status.STARTING, Status.RUNNING, Status.STOPPING) and run.handle is None:
@@ -227,19 +230,38 @@ class Follower:
             try:
                 saved = await self._store.save(moved)
             except StaleRunError:
-                run = await self._store.load(run.id)
+                was, run = run, await self._store.load(run.id)
+                if (run.attempt, run.declined) != (was.attempt, was.declined):
+                    # Another follower was quicker: what happened to one attempt says nothing of the next.
+                    return run
                 continue
             if saved.status is not run.status:
                 facts = {"run": run.id, "number": run.number, "status": saved.status.value, "reason": saved.reason}
                 log.info("run moved", extra={"action": "move", "was": run.status.value, **facts})
                 self._measure(run, saved)
             self._news.give(run.id)
+            if saved.declined != run.declined:
+                await self._pass_on(run, saved)
             return saved
+
+    async def _pass_on(self, was: Run, run: Run) -> None:
+        """Wake the follower of the launcher where the run goes on, and leave nothing of it at this one."""
+        facts = {"run": run.id, "number": run.number, "was": was.launcher, "launcher": run.launcher}
+        log.info("run goes on elsewhere", extra={"action": "pass_on", **facts})
+        self._wishes.give(run.id)
+        try:
+            async with asyncio.timeout(self._pace.answer_s):
+                await self._let_go(was)
+        except Exception:
+            # What stays is tidied up at the next start.
+            log.exception("not let go", extra={"action": "let_go_failed", "run": run.id})
 
     def _measure(self, was: Run, run: Run) -> None:
         launcher = self._launcher.name
         if was.started_at is None and run.started_at is not None:
             self._meter.observe(QUEUE_S, run.started_at - run.created_at, launcher)
+            if run.launched_at is not None:
+                self._waits.saw(run.where, run.started_at - run.launched_at)
         if run.status.final:
             self._meter.count(RUNS_ENDED, launcher, run.status.value, run.reason.value if run.reason else "unknown")
 
@@ -247,7 +269,7 @@ class Follower:
 
     async def _collect(self, run: Run, known: _Known) -> bool:
         """Bring what the spool has into the store; False where there may be more at once."""
-        if self._spool is None or run.attempt == 0:
+        if self._spool is None or run.launched_at is None:
             return True
         if known.fetched is None or known.fetched[0] != run.attempt:
             known.fetched = (run.attempt, await self._store.last_event(run.id, run.attempt))
@@ -275,33 +297,29 @@ class Follower:
                 log.warning("artifact left out: %s", error, extra={"action": "artifact_refused", "run": run.id})
 
     async def _what_was_said(self, run: Run) -> list[Happening]:
-        if run.attempt == 0:
+        if run.launched_at is None:
             return []
         events = await self._store.events(run.id, run.attempt, run.applied, kinds=STATE_KINDS)
-        return [happening for event in events for happening in (*self._recognised(event), said(event))]
-
-    def _recognised(self, event: Event) -> list[Happening]:
-        """Where a launch took effect twice, the runner that speaks is the one that won the claim."""
-        scheduler_run = event.body.get("scheduler_run") if event.kind == "hello" else None
-        if scheduler_run is None or not isinstance(self._launcher, Recognising):
-            return []
-        handle = self._launcher.handle_of(str(scheduler_run))
-        return [] if handle is None else [LaunchAccepted(handle, self._launcher.link_of(handle))]
+        return [happening for event in events for happening in (*recognised(event, self._launcher), said(event))]
 
     # --- deeds --------------------------------------------------------------------------------------------------
 
     async def _launch(self, run: Run) -> Run:
         run = await self._move(run, LaunchWished())
-        if run.status is not Status.STARTING:
+        if run.status is not Status.STARTING or run.launcher != self._launcher.name:
             return run
         return await self._start(run)
 
-    async def _start(self, run: Run) -> Run:
+    async def _start(self, run: Run, found: Unknowable | None = None, *, again: bool = False) -> Run:
+        """Ask the launcher for the attempt; `again` where it was asked before, of which it has then `found` this."""
         try:
             async with asyncio.timeout(self._pace.answer_s):
                 handle = await self._launcher.start(run)
         except LaunchRefusedError as refusal:
             log.warning("launch refused: %s", refusal, extra={"action": "launch_refused", "run": run.id})
+            if again and (found is Unknowable.EVER or not await self._let_go(run)):
+                # This time nothing was started; what the first asking started may begin yet.
+                return run
             return await self._move(run, LaunchRefused(refusal.detail, refusal.again, refusal.after_s))
         except LaunchUncertainError as uncertain:
             # Nobody knows whether it took effect; the next step asks `find`, and nothing is repeated before.
@@ -347,7 +365,7 @@ class Follower:
             # What was half launched must never begin. Where it has begun since, it can be found and stopped.
             let_go = await self._let_go(run)
             return await self._move(run, LaunchRefused("", again=False)) if let_go else run
-        return await self._start(run)
+        return await self._start(run, found, again=True)
 
     async def _ask_to_stop(self, handle: Handle, known: _Known) -> None:
         now = self._clock()
@@ -366,14 +384,4 @@ class Follower:
 
     async def _let_go(self, run: Run) -> bool:
         """Whether nothing is left of the run but what the store has."""
-        return self._spool is None or run.attempt == 0 or await self._spool.discard(run)
-
-
-def said(event: Event) -> Said:
-    """What a hello, phase or outcome event means to the run."""
-    if event.kind == "hello":
-        gpu, isolation = event.body.get("gpu"), event.body.get("isolation")
-        return Said(event.n, machine=Machine(str(event.body["machine"]), gpu, isolation))
-    if event.kind == "phase":
-        return Said(event.n, phase=str(event.body["phase"]))
-    return Said(event.n, outcome=event.outcome)
+        return self._spool is None or run.launched_at is None or await self._spool.discard(run)

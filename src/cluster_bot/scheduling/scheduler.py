@@ -4,10 +4,12 @@ Called by the commands; it writes wishes into the store and hints at them, and n
 moving runs forward is the follower's.
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
-from cluster_bot.errors import StaleRunError
+from cluster_bot.errors import StaleRunError, UserError
 from cluster_bot.log import get_logger
 from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
@@ -15,8 +17,13 @@ from cluster_bot.runs.ports import Discerning, GpuOffer, Hints, Launcher, Store,
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Member, Reason, Run
+from cluster_bot.runs.spec import RunSpec
+from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, listed, ranked, why
 
 log = get_logger(__name__)
+
+# How long a launcher may take to say what it offers or could start, where others are asked beside it.
+ANSWER_S = 2.0
 
 
 def _nobody(run: Run) -> bool:
@@ -37,6 +44,7 @@ class Scheduler:
         rules: Rules,
         clock: Callable[[], float] = time.time,
         meter: Meter | None = None,
+        waits: Waits | None = None,
     ) -> None:
         self._store = store
         self._hints = (wishes, news)
@@ -45,6 +53,7 @@ class Scheduler:
         self._rules = rules
         self._clock = clock
         self._meter = meter or Meter()
+        self._waits = waits or Waits()
 
     @property
     def launchers(self) -> Sequence[str]:
@@ -61,7 +70,7 @@ class Scheduler:
         admission = await self._store.admit(submission, self._limits, self._clock())
         run = admission.run
         if admission.fresh:
-            self._meter.count(RUNS_ADMITTED, run.spec.launcher)
+            self._meter.count(RUNS_ADMITTED, run.launcher)
         log.info(
             "run admitted", extra={"action": "admit", "run": run.id, "number": run.number, "fresh": admission.fresh}
         )
@@ -107,3 +116,52 @@ class Scheduler:
         """What a launcher has on offer now; nothing where there is no such launcher."""
         one = self._launchers.get(launcher)
         return () if one is None else await one.availability()
+
+    async def all_offers(self) -> Mapping[str, Sequence[GpuOffer]]:
+        """What each launcher has on offer now, in the order they were given; without those that do not answer."""
+        asked = [self._offers_in_time(one) for one in self._launchers.values()]
+        answers = zip(self._launchers, await asyncio.gather(*asked), strict=True)
+        return {launcher: offers for launcher, offers in answers if offers is not None}
+
+    async def _offers_in_time(self, launcher: Launcher) -> Sequence[GpuOffer] | None:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await launcher.availability()
+        except Exception:
+            # One that cannot be asked must not keep the others from being chosen.
+            log.warning("no offers", exc_info=True, extra={"action": "offers_failed", "launcher": launcher.name})
+            return None
+
+    async def names_gpus(self) -> bool:
+        """Whether a launcher offers GPUs by name, so that there is something to choose; one that is silent may."""
+        offers = await self.all_offers()
+        return any(one not in offers or any(offer.gpu is not None for offer in offers[one]) for one in self._launchers)
+
+    async def choose(self, spec: RunSpec, prefer: Prefer) -> RunSpec:
+        """`spec` with the launchers that offer its GPU, the best first, and why; raises UserError where none does."""
+        offers = await self.all_offers()
+        found = candidates(spec.gpu or "", offers, self._waits)
+        if not found:
+            offered = listed(offers)
+            raise refuse(Refusal.GPU_NOT_ON_OFFER, offered=offered) if offered else refuse(Refusal.NOTHING_ON_OFFER)
+        refusals = await asyncio.gather(*(self._refusal_of(one, spec) for one in found))
+        order = ranked((one for one, refusal in zip(found, refusals, strict=True) if refusal is None), prefer)
+        if not order:
+            raise next(refusal for refusal in refusals if refusal is not None)
+        first, *others = (one.where for one in order)
+        return replace(spec, launcher=first.launcher, gpu=first.gpu, others=tuple(others), why=why(order, prefer))
+
+    async def _refusal_of(self, one: Candidate, spec: RunSpec) -> UserError | None:
+        """Why the launcher could never start it; None where it could, or does not say in time."""
+        launcher = self._launchers[one.where.launcher]
+        if not isinstance(launcher, Discerning):
+            return None
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await launcher.check(replace(spec, launcher=one.where.launcher, gpu=one.where.gpu))
+        except UserError as refusal:
+            return refusal
+        except Exception:
+            # What it could not say now it says when it is to start the run, which then goes on at the next.
+            log.warning("not checked", exc_info=True, extra={"action": "check_failed", "launcher": launcher.name})
+        return None

@@ -28,6 +28,7 @@ def run_values(run: Run) -> dict[str, Any]:
     """The columns of `runs` that a save writes."""
     return {
         "status": run.status.value,
+        "launcher": run.launcher,
         "attempt": run.attempt,
         "version": run.version,
         "finished_at": run.finished_at,
@@ -42,7 +43,6 @@ def first_values(run: Run) -> dict[str, Any]:
         "id": run.id,
         "origin_key": run.origin.key,
         "owner_id": run.owner.id,
-        "launcher": run.spec.launcher,
         "created_at": run.created_at,
     }
 
@@ -101,6 +101,8 @@ def _plain(value: Any) -> Any:
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
     return value
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Select, bindparam, func, select, update
 from cluster_bot.runs.run import Status
 from cluster_bot.store.tables import events, feeds, runs, specs
 
+_SAVED = ("status", "launcher", "attempt", "version", "finished_at", "document")
 LIVE = [status.value for status in Status if not status.final]
 
 RUNS = select(runs, specs.c.document.label("spec")).join_from(runs, specs, specs.c.run_id == runs.c.id)
@@ -32,12 +33,12 @@ OPEN_FEEDS = (
     select(runs.c.id).join(feeds, feeds.c.run_id == runs.c.id).where(feeds.c.closed.is_(False)).order_by(runs.c.number)
 )
 
-# :run, :was, and the columns of `codec.run_values`. The version is compared by the statement that writes: nobody can
-# come in between.
+# :run, :was, and the columns of `codec.run_values`, the launcher among them since a run may go on at another. The
+# version is compared by the statement that writes: nobody can come in between.
 SAVE = (
     update(runs)
     .where(runs.c.id == bindparam("run"), runs.c.version == bindparam("was"))
-    .values({name: bindparam(f"new_{name}") for name in ("status", "attempt", "version", "finished_at", "document")})
+    .values({name: bindparam(f"new_{name}") for name in _SAVED})
 )
 # :run, :new_place, :new_closed
 SAVE_PLACE = (

@@ -17,7 +17,7 @@ from aiohttp.typedefs import Handler
 
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Hints, Standing, Store, artifact_blob
-from cluster_bot.scheduling.follower import STATE_KINDS
+from cluster_bot.scheduling.sayings import STATE_KINDS
 from cluster_bot.store import BlobTooLargeError
 from cluster_bot.web.answers import RefusedError
 from cluster_bot.web.bearer import bearer_of

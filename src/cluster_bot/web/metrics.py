@@ -66,7 +66,7 @@ class Metrics:
     async def _look_up(self) -> None:
         try:
             async with asyncio.timeout(_LOOK_S):
-                live = Counter(run.spec.launcher for run in await self._store.unfinished())
+                live = Counter(run.launcher for run in await self._store.unfinished())
                 feeds = len(await self._store.open_feeds())
         except Exception:
             # The border: what is counted elsewhere is worth showing when the database is away, then most of all.

@@ -118,7 +118,7 @@ class Scheduler:
             container.timer.cancel()
         limit = float(container.proto.timeout_secs)
         if limit > 0:
-            call.timers.append(asyncio.get_running_loop().call_later(limit, self._time_out, call, container, limit))
+            call.timers.append(asyncio.get_running_loop().call_later(limit, self.time_out, call, container, limit))
         container.asking.set_result(call)
         container.asking = None
 
@@ -147,7 +147,8 @@ class Scheduler:
         while call.timers:
             call.timers.pop().cancel()
 
-    def _time_out(self, call: Call, container: Container, limit: float) -> None:
+    def time_out(self, call: Call, container: Container, limit: float) -> None:
+        """A call has had its `limit` seconds in this container: both are over."""
         if call.container is container:
             self.finish(call, results.timed_out(call.input_id, limit))
             self.end(container, "timeout")

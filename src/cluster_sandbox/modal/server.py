@@ -247,6 +247,17 @@ class ModalServer:
             raise ValueError(f"{call_id} is {call.status}")
         self.service.scheduler.end(call.container, "out of memory" if out_of_memory else "preempted")
 
+    def time_out(self, call_id: str) -> None:
+        """Let a call's time be over now; KeyError for an unknown call, ValueError for one not running."""
+        call = self.call(call_id)
+        if call.status != "running" or call.container is None:
+            raise ValueError(f"{call_id} is {call.status}")
+        self.service.scheduler.time_out(call, call.container, call.timeout_s)
+
+    def cancel(self, call_id: str, *, terminate: bool = False) -> None:
+        """Cancel a call, as its owner would on Modal's page; KeyError for an unknown one."""
+        self.service.scheduler.cancel(self.call(call_id), terminate)
+
     def expire(self, call_id: str) -> None:
         """Let a call's result be gone; KeyError for an unknown one, ValueError where there is none yet."""
         call = self.call(call_id)

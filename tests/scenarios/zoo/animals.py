@@ -105,6 +105,36 @@ class Proud(Tame):
         raise LaunchRefusedError("no GPU of that name", again=False)
 
 
+class Crowded(Tame):
+    """Has every run wait until its runner speaks."""
+
+    async def start(self, run: Run) -> Handle:
+        handle = self.cage.launch(run)
+        self.cage.sightings[handle] = Observation(Sighting.PENDING)
+        return handle
+
+
+class Torn(Tame):
+    """The first answer is lost on the way; asked again it refuses. `find` does not know for a while, then finds."""
+
+    asked = 0
+
+    def __init__(self, cage: Cage) -> None:
+        super().__init__(cage)
+        self.refused = asyncio.Event()
+
+    async def start(self, run: Run) -> Handle:
+        if self.cage.handle_of(run) is None:
+            self.cage.launch(run)
+            raise LaunchUncertainError("the answer was lost")
+        self.refused.set()
+        raise LaunchRefusedError("not now", again=False)
+
+    async def find(self, run: Run) -> Handle | Unknowable | None:
+        self.asked += 1
+        return Unknowable.EVER if self.asked < 3 else self.cage.handle_of(run)
+
+
 class Mute(Tame):
     """Every look fails with an exception, against its promise."""
 

@@ -18,6 +18,7 @@ class Cage:
         self.stop_wishes: asyncio.Queue[Handle] = asyncio.Queue()
         self.sightings: dict[Handle, Observation] = {}
         self.spools: dict[Handle, list[Event]] = {}
+        self.discards: set[tuple[str, int]] = set()
 
     def launch(self, run: Run) -> Handle:
         """One more launch; the claim lets one of them execute."""
@@ -91,4 +92,5 @@ class Tame:
 
     async def discard(self, run: Run) -> bool:
         """The spool stays all the same: tests read it."""
+        self.cage.discards.add((run.id, run.attempt))
         return True

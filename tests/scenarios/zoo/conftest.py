@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from cluster_bot.hints import LocalHints
 from cluster_bot.runs.ports import Submission
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Member, Origin, Run, Status
-from cluster_bot.runs.spec import RunSpec
+from cluster_bot.runs.spec import RunSpec, Where
+from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.follower import Follower, Pace
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.store import SqlStore
@@ -24,28 +26,32 @@ RULES = Rules(queue_limit_s=100, setup_allowance_s=50, outcome_grace_s=10, retry
 
 
 class Keeper:
-    """Submits runs to one launcher and tells what became of them."""
+    """Submits runs to one launcher, to go on at `others`, and tells what became of them."""
 
-    def __init__(self, store: SqlStore, launcher: Tame, poll_s: float) -> None:
+    def __init__(self, store: SqlStore, launcher: Tame, *others: Tame, poll_s: float) -> None:
         self.store = store
         self.launcher = launcher
         self.cage = launcher.cage
         self.now = 1000.0
+        self._keys = count(1)
         self.wishes, self.news = LocalHints(), LocalHints()
-        launchers = [launcher]
+        launchers = [launcher, *others]
         hints = {"wishes": self.wishes, "news": self.news}
         self.scheduler = Scheduler(store, launchers, limits=Limits(), rules=RULES, clock=self.clock, **hints)
         pace = Pace(poll_s=poll_s, answer_s=0.3, stop_again_s=5, let_go_again_s=0.02)
-        self.follower = Follower(launcher, store, RULES, pace=pace, clock=self.clock, **hints)
+        self.waits = Waits()
+        more = {"pace": pace, "clock": self.clock, "waits": self.waits, **hints}
+        self.followers = [Follower(one, store, RULES, **more) for one in launchers]
 
     def clock(self) -> float:
         """Seconds, as the follower sees them."""
         return self.now
 
-    async def submit(self) -> Run:
-        """A run of the animal's."""
-        spec = RunSpec({"a.py": "print(1)"}, "a.py", self.launcher.name, time_limit_s=60)
-        return await self.scheduler.submit(Submission(spec, ADA, Origin("test:1", {})))
+    async def submit(self, *others: str, gpu: str | None = None) -> Run:
+        """A run of the animal's, which may go on at others."""
+        order = tuple(map(Where, others))
+        spec = RunSpec({"a.py": "print(1)"}, "a.py", self.launcher.name, time_limit_s=60, gpu=gpu, others=order)
+        return await self.scheduler.submit(Submission(spec, ADA, Origin(f"test:{next(self._keys)}", {})))
 
     async def until(self, run: Run, reached: Callable[[Run], bool]) -> Run:
         """The run, once it is as wished; fails with what it is instead."""
@@ -70,16 +76,17 @@ class Keeper:
 
 
 @asynccontextmanager
-async def keep(folder: Path, launcher: Tame, *, poll_s: float = 0.02) -> AsyncIterator[Keeper]:
-    """A follower at work for `launcher`, which it looks at by itself every `poll_s`."""
+async def keep(folder: Path, *launchers: Tame, poll_s: float = 0.02) -> AsyncIterator[Keeper]:
+    """A follower at work for each launcher, which it looks at by itself every `poll_s`; runs go to the first."""
     store = await SqlStore.open(f"sqlite+aiosqlite:///{folder / 'zoo.sqlite3'}")
-    keeper = Keeper(store, launcher, poll_s)
-    following = asyncio.create_task(keeper.follower.run(), name="follower")
+    keeper = Keeper(store, *launchers, poll_s=poll_s)
+    following = {asyncio.create_task(one.run(), name="follower") for one in keeper.followers}
     try:
         yield keeper
     finally:
-        following.cancel()
-        await asyncio.wait({following})
+        for one in following:
+            one.cancel()
+        await asyncio.wait(following)
         await store.close()
 
 

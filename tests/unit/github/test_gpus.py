@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster_bot.launchers.github_actions.gpus import DEFAULTS, GpuSettings, offered_by, parse_gpus
+from cluster_bot.launchers.github_actions.gpus import DEFAULTS, GpuSettings, offered_by, online, parse_gpus
 
 
 def test_a_setting_names_vendors_and_files() -> None:
@@ -52,3 +52,17 @@ def test_runners_offer_their_own_labels_below_a_vendor() -> None:
 
 def test_without_runners_there_are_the_vendors() -> None:
     assert offered_by([]) == DEFAULTS
+
+
+def test_a_machine_is_one_that_is_connected_and_has_all_labels() -> None:
+    wanted = GpuSettings("H100", "nvidia_workflow.yml", ("self-hosted", "nvidia", "H100"))
+    labels = ("self-hosted", "Linux", "NVIDIA", "h100")
+    runners = [
+        {**labelled(*labels), "status": "online"},
+        {**labelled(*labels, "big"), "status": "online"},
+        {**labelled(*labels), "status": "offline"},
+        {**labelled("self-hosted", "nvidia"), "status": "online"},
+        {**labelled(), "status": "online"},
+        labelled(*labels),
+    ]
+    assert online(runners, wanted) == 2

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster_bot.runs.advance import (
+    MAX_DECLINED_CHARS,
     Happening,
     LaunchAccepted,
     LaunchRefused,
@@ -33,7 +34,7 @@ from cluster_bot.runs.run import (
     Sighting,
     Status,
 )
-from cluster_bot.runs.spec import RunSpec
+from cluster_bot.runs.spec import RunSpec, Where
 from cluster_runner.wire import RESULTS, Outcome
 
 RULES = Rules(queue_limit_s=60, setup_allowance_s=20, outcome_grace_s=5, retry_pause_s=5, max_attempts=3)
@@ -47,6 +48,8 @@ FIRST = Run(
     created_at=1000.0,
     version=7,
 )
+CHOOSY = replace(FIRST, spec=replace(FIRST.spec, others=(Where("github", "T4"), Where("modal", "T4"))))
+firsts = st.sampled_from([FIRST, CHOOSY])
 WISHES = [Reason.CANCELLED_BY_USER, Reason.CANCELLED_BY_ADMIN]
 
 outcomes = st.builds(
@@ -113,17 +116,17 @@ def steps(history: Iterable[tuple[Happening, float]], run: Run = FIRST) -> list[
 
 
 @many
-@given(histories)
-def test_every_change_of_status_is_drawn(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_every_change_of_status_is_drawn(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         if step.after.status is not step.before.status:
             assert step.after.status in TRANSITIONS[step.before.status], step.happening
 
 
 @many
-@given(histories)
-def test_a_final_run_only_takes_notes(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_a_final_run_only_takes_notes(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         if step.before.status.final:
             noted = replace(step.before, applied=step.after.applied, outcome=step.after.outcome, note=step.after.note)
             assert step.after == noted
@@ -133,24 +136,26 @@ def test_a_final_run_only_takes_notes(history: list[tuple[Happening, float]]) ->
 
 
 @many
-@given(histories)
-def test_what_belongs_to_others_is_left_alone(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_what_belongs_to_others_is_left_alone(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         for name in ("id", "number", "spec", "owner", "origin", "created_at", "version"):
             assert getattr(step.after, name) == getattr(step.before, name)
 
 
 @many
-@given(histories)
-def test_no_change_is_the_same_object(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_no_change_is_the_same_object(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         assert step.after is step.before or step.after != step.before
 
 
 @many
-@given(histories)
-def test_the_end_has_a_reason_and_a_time_and_nothing_else_has(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_the_end_has_a_reason_and_a_time_and_nothing_else_has(
+    history: list[tuple[Happening, float]], first: Run
+) -> None:
+    for step in steps(history, first):
         assert (step.after.reason is not None) == step.after.status.final
         assert (step.after.finished_at is not None) == step.after.status.final
         if step.after.status.final and not step.before.status.final:
@@ -158,9 +163,9 @@ def test_the_end_has_a_reason_and_a_time_and_nothing_else_has(history: list[tupl
 
 
 @many
-@given(histories)
-def test_an_outcome_decides(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_an_outcome_decides(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         happening = step.happening
         fresh = isinstance(happening, Said) and happening.n > step.before.applied
         if not fresh or step.before.status.final or step.before.status is Status.QUEUED:
@@ -175,9 +180,9 @@ def test_an_outcome_decides(history: list[tuple[Happening, float]]) -> None:
 
 
 @many
-@given(histories)
-def test_success_needs_an_outcome_with_exit_code_zero(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_success_needs_an_outcome_with_exit_code_zero(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         if step.after.status is Status.SUCCEEDED:
             assert step.after.outcome is not None
             assert (step.after.outcome.result, step.after.outcome.exit_code) == ("exited", 0)
@@ -187,9 +192,9 @@ def test_success_needs_an_outcome_with_exit_code_zero(history: list[tuple[Happen
 
 
 @many
-@given(histories)
-def test_the_first_wish_to_stop_wins(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_the_first_wish_to_stop_wins(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         if step.before.stop is not None:
             assert step.after.stop == step.before.stop
         if step.after.status is Status.CANCELLED and step.after.stop is not None:
@@ -199,10 +204,10 @@ def test_the_first_wish_to_stop_wins(history: list[tuple[Happening, float]]) -> 
 
 
 @many
-@given(histories)
-def test_lost_needs_proof(history: list[tuple[Happening, float]]) -> None:
+@given(histories, firsts)
+def test_lost_needs_proof(history: list[tuple[Happening, float]], first: Run) -> None:
     gone_since: float | None = None
-    for step in steps(history):
+    for step in steps(history, first):
         if step.after.status is Status.LOST and step.before.status is not Status.LOST:
             if isinstance(step.happening, LaunchUnknowable):
                 assert step.before.handle is None
@@ -231,9 +236,9 @@ def _gone_since(step: Step, gone_since: float | None) -> float | None:
 
 
 @many
-@given(histories)
-def test_queue_time_never_counts_as_run_time(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_queue_time_never_counts_as_run_time(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         wish = step.after.stop
         if wish is None or wish == step.before.stop or not isinstance(step.happening, Tick):
             continue
@@ -248,9 +253,9 @@ def test_queue_time_never_counts_as_run_time(history: list[tuple[Happening, floa
 
 
 @many
-@given(histories)
-def test_run_time_begins_when_it_runs_and_is_not_moved(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_run_time_begins_when_it_runs_and_is_not_moved(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         if step.after.status is Status.QUEUED:
             # An attempt that provably never ran; the next has its own beginning.
             assert step.after.started_at is None
@@ -262,9 +267,9 @@ def test_run_time_begins_when_it_runs_and_is_not_moved(history: list[tuple[Happe
 
 
 @many
-@given(histories)
-def test_attempts_count_launches_and_a_new_one_starts_clean(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_attempts_count_launches_and_a_new_one_starts_clean(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         launched = isinstance(step.happening, LaunchWished) and step.before.status is Status.QUEUED
         assert step.after.attempt == step.before.attempt + launched
         assert launched or step.after.applied >= step.before.applied
@@ -277,11 +282,42 @@ def test_attempts_count_launches_and_a_new_one_starts_clean(history: list[tuple[
 
 
 @many
-@given(histories)
-def test_what_is_known_is_not_told_twice(history: list[tuple[Happening, float]]) -> None:
-    for step in steps(history):
+@given(histories, firsts)
+def test_what_is_known_is_not_told_twice(history: list[tuple[Happening, float]], first: Run) -> None:
+    for step in steps(history, first):
         if isinstance(step.happening, Said):
             assert advance(step.after, step.happening, step.now + 1, RULES) is step.after
+
+
+@many
+@given(histories)
+def test_a_run_goes_on_elsewhere_only_where_nothing_of_it_ran(history: list[tuple[Happening, float]]) -> None:
+    for step in steps(history, CHOOSY):
+        before, after = step.before, step.after
+        if after.declined == before.declined:
+            assert after.where == before.where
+            continue
+        assert after.declined[:-1] == before.declined
+        assert (after.status, after.retry_at) == (Status.QUEUED, step.now)
+        assert (after.handle, after.url, after.launched_at) == (None, None, None)
+        assert (before.stop, before.applied) == (None, 0)
+        match step.happening:
+            case LaunchRefused():
+                assert (before.status, before.handle) == (Status.STARTING, None)
+            case Observed(seen):
+                assert seen.never_ran
+                assert seen.sighting in (Sighting.FINISHED, Sighting.MISSING)
+            case other:
+                raise AssertionError(f"{other} is no reason to go on elsewhere")
+
+
+@many
+@given(histories)
+def test_no_launcher_has_the_last_word_while_another_is_left(history: list[tuple[Happening, float]]) -> None:
+    for step in steps(history, CHOOSY):
+        refused = isinstance(step.happening, LaunchRefused) and step.before.handle is None
+        if refused and step.before.status is Status.STARTING and step.before.next_where is not None:
+            assert step.after.where == step.before.next_where
 
 
 def test_a_provably_idle_launch_is_repeated_a_few_times_only() -> None:
@@ -377,6 +413,27 @@ def test_a_refusal_for_now_is_asked_again_later() -> None:
     assert (run.status, run.retry_at, run.detail) == (Status.QUEUED, 1002 + RULES.retry_pause_s, "no room")
     again = after(LaunchWished(), run=run)
     assert (again.status, again.attempt, again.retry_at) == (Status.STARTING, 2, None)
+
+
+def test_a_refusal_sends_the_run_on_and_the_last_one_counts() -> None:
+    run = after(LaunchWished(), LaunchRefused("no room", again=True), run=CHOOSY)
+    assert (run.launcher, run.gpu, run.declined) == ("github", "T4", ("no room",))
+    assert (run.status, run.retry_at, run.launched_at, run.attempt) == (Status.QUEUED, 1002.0, None, 1)
+    never = Observed(Observation(Sighting.MISSING, "gone " * 100, never_ran=True))
+    run = after(*LAUNCHED, never, run=run)
+    assert (run.launcher, run.next_where, len(run.declined[1])) == ("modal", None, MAX_DECLINED_CHARS)
+    assert after(LaunchWished(), LaunchRefused("no room", again=True), run=run).retry_at == 1002.0 + RULES.retry_pause_s
+    ended = after(LaunchWished(), LaunchRefused("never", again=False), run=run)
+    assert (ended.status, ended.reason, ended.detail) == (Status.FAILED, Reason.LAUNCHER_REFUSED, "never")
+    assert (ended.launcher, ended.attempt) == ("modal", 3)
+
+
+def test_doubt_keeps_a_run_where_it_is() -> None:
+    run = after(LaunchWished(), LaunchUnknowable(), run=CHOOSY)
+    assert (run.status, run.reason, run.launcher) == (Status.LOST, Reason.DISPATCH_UNKNOWN, "local")
+    accepted = after(*LAUNCHED, LaunchRefused("no room", again=True), run=CHOOSY)
+    assert (accepted.launcher, accepted.declined) == ("local", ())
+    assert after(LaunchWished(), CANCEL, LaunchRefused("no", again=False), run=CHOOSY).status is Status.CANCELLED
 
 
 def test_a_run_seen_missing_and_then_provably_idle_is_not_lost_in_the_queue() -> None:

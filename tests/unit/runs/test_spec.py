@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from cluster_bot.errors import UserError
 from cluster_bot.runs import spec as spec_module
 from cluster_bot.runs.refusals import SENTENCES, Refusal
-from cluster_bot.runs.spec import EXTENSIONS, Language, RunSpec, check_name, language_of, source_text, split_arguments
+from cluster_bot.runs.spec import (
+    EXTENSIONS,
+    Language,
+    RunSpec,
+    Where,
+    check_name,
+    language_of,
+    source_text,
+    split_arguments,
+)
 from cluster_runner import wire
 
 ENDINGS = st.sampled_from([*EXTENSIONS, ".PY", ".txt", "", "."])
@@ -101,6 +110,7 @@ def test_a_name_that_passes_can_be_written_and_shown(name: str) -> None:
         ({"arguments": ("a\nb",)}, Refusal.BAD_ARGUMENTS),
         ({"launcher": "no launcher"}, Refusal.UNKNOWN_LAUNCHER),
         ({"launcher": ""}, Refusal.UNKNOWN_LAUNCHER),
+        ({"others": (Where("no launcher"),)}, Refusal.UNKNOWN_LAUNCHER),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -115,6 +125,14 @@ def test_the_largest_that_can_be_built() -> None:
         arguments=("x" * spec_module.MAX_ARGUMENT_CHARS,) * spec_module.MAX_ARGUMENTS,
     )
     assert len(largest.arguments) == spec_module.MAX_ARGUMENTS
+
+
+def test_the_order_begins_with_the_first_choice_and_the_reason_for_it_is_one_line() -> None:
+    others = [Where("modal", "T4"), Where("modal", "L4")]
+    built = spec(launcher="github", gpu="NVIDIA", others=others, why="because\n of " + "x" * 1000)
+    assert built.order == (Where("github", "NVIDIA"), *others)
+    assert built.why.startswith("because of x")
+    assert len(built.why) == spec_module.MAX_WHY_CHARS
 
 
 def test_a_built_spec_does_not_change() -> None:

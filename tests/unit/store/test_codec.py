@@ -1,5 +1,6 @@
 """Runs, events and places come back from their columns as they were, whatever text is in them."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from cluster_bot.runs.ports import Place
 from cluster_bot.runs.run import Handle, Machine, Member, Origin, Reason, Run, Status, StopWish
-from cluster_bot.runs.spec import RunSpec
+from cluster_bot.runs.spec import RunSpec, Where
 from cluster_bot.store import codec
 from cluster_runner.wire import RESULTS, Event, Outcome
 
@@ -19,13 +20,23 @@ names = st.sampled_from(["a.py", "kernel.cu", "ü.cpp", "main file.cc"])
 sources = texts.filter(lambda text: text.strip() and "\0" not in text)
 arguments = st.lists(st.sampled_from(["", "--n=1", "two words", "ünï"]), max_size=3).map(tuple)
 
+others = st.lists(st.builds(Where, st.just("modal"), st.none() | st.just("H100:2")), max_size=2).map(tuple)
+
 
 @st.composite
 def specs(draw: st.DrawFn) -> RunSpec:
     files = draw(st.dictionaries(names, sources, min_size=1, max_size=3))
     main = draw(st.sampled_from(sorted(files)))
     gpu = draw(st.none() | st.sampled_from(["H100", "MI300"]))
-    return RunSpec(files, main, "local", draw(st.integers(1, 86_400)), gpu=gpu, arguments=draw(arguments))
+    limit, more = draw(st.integers(1, 86_400)), {"arguments": draw(arguments), "others": draw(others)}
+    return RunSpec(files, main, "local", limit, gpu=gpu, why=draw(texts), **more)
+
+
+@st.composite
+def declined(draw: st.DrawFn, run: Run) -> Run:
+    """A run that may have gone on at one of its spec's others."""
+    count = draw(st.integers(0, len(run.spec.others)))
+    return replace(run, declined=tuple(draw(st.lists(texts, min_size=count, max_size=count))))
 
 
 outcomes = st.builds(
@@ -67,7 +78,7 @@ runs = st.builds(
     note=texts,
     applied=st.integers(0, 2**53),
     version=st.integers(0, 2**31 - 1),
-)
+).flatmap(declined)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -84,6 +95,7 @@ def back(run: Run) -> Run:
 @given(runs)
 def test_a_run_comes_back_as_it_was(run: Run) -> None:
     assert back(run) == run
+    assert codec.run_values(run)["launcher"] == run.launcher
     assert type(back(run).spec.files) is type(run.spec.files)
 
 
@@ -107,6 +119,10 @@ def test_a_run_kept_before_a_field_existed_can_be_read() -> None:
     row = {**codec.first_values(run), "number": 1}
     row["document"] = '{"owner": {"id": "1", "name": "ann"}, "origin": {"key": "k", "data": {}}, "gone_field": 1}'
     assert codec.run_of(row, codec.spec_text(run)) == run
+    first = (
+        '{"files": {"a.py": "x"}, "main": "a.py", "launcher": "local", "time_limit_s": 1, "gpu": null, "arguments": []}'
+    )
+    assert codec.run_of(row, first) == run
 
 
 @given(st.integers(1, 2**53 - 1), times, st.dictionaries(st.text(), json_values, max_size=4))

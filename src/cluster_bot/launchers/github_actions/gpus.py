@@ -54,7 +54,7 @@ def offered_by(runners: Iterable[Mapping[str, Any]]) -> tuple[GpuSettings, ...]:
     """The GPUs of GitHub's runner objects, online or not, since a job waits for its runner; the defaults come first."""
     gpus = {gpu.name.lower(): gpu for gpu in DEFAULTS}
     for runner in runners:
-        labels = [str(label.get("name", "")) for label in runner.get("labels", ()) if isinstance(label, Mapping)]
+        labels = _labels(runner)
         vendor = next((one for one in VENDORS if one in map(str.lower, labels)), None)
         if vendor is None:
             continue
@@ -62,3 +62,13 @@ def offered_by(runners: Iterable[Mapping[str, Any]]) -> tuple[GpuSettings, ...]:
             if label.lower() not in _SYSTEM and label.lower() not in VENDORS and _NAME.fullmatch(label):
                 gpus.setdefault(label.lower(), GpuSettings(label, VENDORS[vendor], ("self-hosted", vendor, label)))
     return tuple(gpus.values())
+
+
+def online(runners: Iterable[Mapping[str, Any]], gpu: GpuSettings) -> int:
+    """How many of GitHub's runner objects are connected and have all labels of `gpu`."""
+    wanted = {label.lower() for label in gpu.labels}
+    return sum(one.get("status") == "online" and wanted <= {*map(str.lower, _labels(one))} for one in runners)
+
+
+def _labels(runner: Mapping[str, Any]) -> list[str]:
+    return [str(label.get("name", "")) for label in runner.get("labels", ()) if isinstance(label, Mapping)]

@@ -22,7 +22,7 @@ from cluster_bot.launchers.github_actions import last_words
 from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
 from cluster_bot.launchers.github_actions.artifacts import MOST_FILE_BYTES, SpoolArchives
 from cluster_bot.launchers.github_actions.dispatch import Accepted, Reporting, dispatch, inputs_of
-from cluster_bot.launchers.github_actions.gpus import GpuSettings, offered_by
+from cluster_bot.launchers.github_actions.gpus import GpuSettings, offered_by, online
 from cluster_bot.launchers.github_actions.stopping import Cancels
 from cluster_bot.launchers.github_actions.watch import Timing, Watch
 from cluster_bot.launchers.github_actions.webhook import Redelivery, run_named
@@ -39,6 +39,8 @@ log = get_logger(__name__)
 _NO_RUN = Observation(Sighting.MISSING, "it is no run of this launcher")
 # How many failed runs are explained in one look.
 WHYS_A_LOOK = 2
+# From a dispatch to the program's first line where a runner is free.
+_STARTS_IN_S = 15.0
 _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
@@ -72,6 +74,7 @@ class GithubActions:
         self._configured = tuple(gpus)
         self._gpus = self._configured or offered_by(())
         self._gpus_at = -self._timing.runners_s
+        self._online: dict[str, int] = {}
         self._reporting = reporting
         self._container = container
         self._watch = Watch(api, self._timing, None if webhook is None else Redelivery(api, webhook))
@@ -112,7 +115,11 @@ class GithubActions:
     async def availability(self) -> Sequence[GpuOffer]:
         """The GPUs that may be asked for, with the runs that wait for their workflow."""
         await self._refresh_gpus()
-        return [GpuOffer(gpu.name, self._watch.listing.waiting(gpu.workflow)) for gpu in self._gpus]
+        waiting = {gpu.name: self._watch.listing.waiting(gpu.workflow) for gpu in self._gpus}
+        return [
+            GpuOffer(name, count, starts_in_s=_STARTS_IN_S, machines=self._online.get(name))
+            for name, count in waiting.items()
+        ]
 
     async def _gpu_named(self, name: str | None) -> GpuSettings:
         wanted = (name or "").strip().lower()
@@ -141,14 +148,16 @@ class GithubActions:
             log.info("runners not known: %s", error, extra={"action": "runners_unknown"})
             return
         if answer.status == 200 and isinstance(answer.body, dict):
-            self._gpus = offered_by(answer.body.get("runners", ()))
+            runners = answer.body.get("runners", ())
+            self._gpus = offered_by(runners)
+            self._online = {gpu.name: online(runners, gpu) for gpu in self._gpus}
 
     # --- start, find, stop --------------------------------------------------------------------------------------
 
     async def start(self, run: Run) -> Handle:
         """Dispatch the workflow of the run's GPU."""
         try:
-            gpu = await self._gpu_named(run.spec.gpu)
+            gpu = await self._gpu_named(run.gpu)
         except UserError as gone:
             raise LaunchRefusedError(gone.message, again=False) from gone
         inputs = await asyncio.to_thread(inputs_of, run, gpu, self._reporting, time.time(), self._container)

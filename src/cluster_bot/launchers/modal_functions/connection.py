@@ -58,10 +58,11 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How a call ended: Modal's word for it in lower case, such as `success`, and the exception's text."""
+    """How a call ended: Modal's word for it in lower case, such as `success`, the exception's text, the exit code."""
 
     status: str
     exception: str = ""
+    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class Modal:
             return None
         result = response.outputs[0].result
         word = api_pb2.GenericResult.GenericStatus.Name(result.status).removeprefix("GENERIC_STATUS_").lower()
-        return Output(word, result.exception[:_MOST_EXCEPTION_CHARS])
+        return Output(word, result.exception[:_MOST_EXCEPTION_CHARS], result.exitcode)
 
     async def cancel(self, call: str, *, terminate: bool) -> None:
         """End a call; with `terminate` its container too, without asking it."""

@@ -40,6 +40,10 @@ ORDER_VERSION = 1
 SETUP_S = 300
 # Calls of one GPU and one time share Modal's pool of containers, so times come in steps.
 _TIMEOUT_STEP_S = 300
+# About how long a container takes to come, and how many with GPUs an account may have at once; both as Modal gives them
+# to everybody. They only decide what `/run auto` chooses before this bot has seen waits of its own.
+_STARTS_IN_S = 10.0
+_AT_ONCE = 10
 _FORBIDDEN = "forbidden"
 _NO_RUN = Observation(Sighting.MISSING, "it is no run of this launcher")
 _ATTEMPT = re.compile(r"[0-9a-f]{32}-[1-9][0-9]{0,8}")
@@ -102,14 +106,18 @@ class ModalFunctions:
 
     async def check(self, spec: RunSpec) -> None:
         """Refuse a GPU that is not offered."""
-        self._wished(spec)
+        self._wished(spec.gpu)
 
     async def availability(self) -> Sequence[GpuOffer]:
         """The GPUs of the file, with the runs of this bot that wait for a container."""
-        return [GpuOffer(gpu.name, self._waiting(gpu.name), price=gpu.price) for gpu in self._gpus]
+        waiting = {gpu: self._waiting(gpu.name) for gpu in self._gpus}
+        return [
+            GpuOffer(gpu.name, count, price=gpu.price, starts_in_s=_STARTS_IN_S, machines=_AT_ONCE)
+            for gpu, count in waiting.items()
+        ]
 
-    def _wished(self, spec: RunSpec) -> str:
-        found = wished(self._gpus, spec.gpu)
+    def _wished(self, gpu: str | None) -> str:
+        found = wished(self._gpus, gpu)
         if found is None:
             offered = ", ".join(f"`{gpu.name}`" for gpu in self._gpus[:25])
             raise refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=offered)
@@ -128,7 +136,7 @@ class ModalFunctions:
     async def start(self, run: Run) -> Handle:
         """Call the function; who executes the attempt is decided by the claim."""
         try:
-            gpu = self._wished(run.spec)
+            gpu = self._wished(run.gpu)
         except UserError as gone:
             raise nothing_started(gone.message) from gone
         timeout_s = _TIMEOUT_STEP_S * math.ceil((run.spec.time_limit_s + SETUP_S) / _TIMEOUT_STEP_S)
@@ -174,7 +182,7 @@ class ModalFunctions:
         call, _, gpu = (called or "").partition("/")
         if claimed is not None and claimed != _FORBIDDEN and claimed != call:
             # Called twice; the other one's GPU is the same.
-            call, gpu = claimed, gpu or self._wished(run.spec)
+            call, gpu = claimed, gpu or self._wished(run.gpu)
         named = _Named.parsed(call, attempt, gpu)
         return Unknowable.EVER if named is None else named.handle
 

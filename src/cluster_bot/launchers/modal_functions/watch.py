@@ -29,6 +29,8 @@ _ROOMY = 1000
 
 _NOT_KNOWN = Observation(Sighting.MISSING, "Modal does not know this call any more")
 _EXPIRED = Observation(Sighting.MISSING, "Modal keeps the result of this call no longer")
+# What a process ends with that the kernel killed, as it does with who takes too much memory.
+_KILLED = 137
 _EVICTED = "Modal ended the container because it took more memory than the machine has"
 _ENDS = {
     "success": Observation(Sighting.FINISHED),
@@ -43,7 +45,7 @@ _ENDS = {
 
 def meaning(output: Output) -> Observation:
     """What a call's end means for a run whose outcome never arrives."""
-    known = _ENDS.get(output.status)
+    known = _ENDS.get("kernel_oom_kill" if output.exit_code == _KILLED else output.status)
     if known is not None:
         return known
     said = output.exception.strip()

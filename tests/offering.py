@@ -1,0 +1,50 @@
+"""A launcher for tests of what is on offer: its name and offers are what the test says, and it accepts every run."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from cluster_bot.errors import ClusterBotError
+from cluster_bot.runs.ports import GpuOffer, Unknowable
+from cluster_bot.runs.run import Handle, Observation, Run, Sighting
+
+
+class Offering:
+    """Keeps what it was asked to start; `refuses` is raised instead."""
+
+    claims = True
+
+    def __init__(self, name: str, *offers: GpuOffer, refuses: ClusterBotError | None = None) -> None:
+        self._name = name
+        self.offers = list(offers)
+        self.started: list[Run] = []
+        self._refuses = refuses
+
+    @property
+    def name(self) -> str:
+        """What the test says."""
+        return self._name
+
+    async def start(self, run: Run) -> Handle:
+        """Accept at once."""
+        if self._refuses is not None:
+            raise self._refuses
+        self.started.append(run)
+        return Handle(f"{run.id}-{run.attempt}")
+
+    async def find(self, run: Run) -> Handle | Unknowable | None:
+        """Knows all it started."""
+        known = [(one.id, one.attempt) for one in self.started]
+        return Handle(f"{run.id}-{run.attempt}") if (run.id, run.attempt) in known else None
+
+    async def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
+        """Everything waits for ever."""
+        return {handle: Observation(Sighting.PENDING, "waits for a machine") for handle in handles}
+
+    async def stop(self, handle: Handle) -> None:
+        """As good as gone."""
+
+    async def availability(self) -> Sequence[GpuOffer]:
+        """What the test says."""
+        return self.offers
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,1 @@
+"""`/run modal` through the whole product."""
