@@ -190,7 +190,7 @@ class ModalServer:
 
     def fail(
         self,
-        rpc: str,
+        rpc: str | None,
         status: Status | str | None = Status.UNAVAILABLE,
         message: str = "ordered fault",
         *,
@@ -202,7 +202,9 @@ class ModalServer:
         action: Action | None = None,
         match: Callable[[Request], bool] | None = None,
     ) -> Fault:
-        """Order a fault for the next requests of one RPC; with `after` it strikes when the effect has happened.
+        """Order a fault for the next requests of one RPC, or of all; with `after` it strikes when all has happened.
+
+        Containers are struck too, unless `match` looks at `query["caller"]`.
 
         A status of None lets the request go on. Mind that the client asks again by itself (three times, for
         UNAVAILABLE, INTERNAL, UNKNOWN, CANCELLED and DEADLINE_EXCEEDED).
@@ -223,8 +225,12 @@ class ModalServer:
             )
         )
 
+    def outage(self) -> Fault:
+        """Answer clients nothing but UNAVAILABLE until `faults.clear()`; containers work on."""
+        return self.fail(None, message="no Modal today", times=None, match=lambda one: one.query["caller"] == "client")
+
     def refuse_calls(self, times: int | None = None) -> Fault:
-        """Refuse new calls, as a workspace over its spending limit does; `service.faults.clear()` ends it."""
+        """Refuse new calls, as a workspace over its spending limit does; `faults.clear()` ends it."""
         message = "Workspace spend limit reached"
         return self.fail("FunctionMap", Status.RESOURCE_EXHAUSTED, message, times=times)
 
