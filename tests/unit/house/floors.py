@@ -46,6 +46,7 @@ VENDORS = {
     "modal_proto": ("cluster_bot.launchers.modal_functions", "cluster_sandbox.modal"),
     "grpclib": ("cluster_sandbox.modal",),
     "google": ("cluster_sandbox.modal",),  # what protobuf calls itself
+    "modal_runners": ("cluster_bot.launchers.modal_functions.deploy",),  # imports the client, so it is as far away as that
     "nats": ("cluster_bot.hints",),
     "aiohttp.web": ("cluster_bot.web", "cluster_sandbox"),
     # discord.py lets its errors through; PyGithub can't fetch from another host.
