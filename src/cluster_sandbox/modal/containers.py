@@ -7,6 +7,7 @@ which imports the deployed function and asks for inputs over the container's soc
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shlex
 import shutil
@@ -23,6 +24,7 @@ from .policy import Policy
 from .scheduler import Scheduler
 from .world import World
 
+log = logging.getLogger(__name__)
 Listen = Callable[[Container], Server]
 
 
@@ -54,6 +56,9 @@ class Containers:
         try:
             if not await within(self._policy.cold_start_s, container.ending):
                 await self._run(container)
+        except Exception:
+            # A bug of ours, or a machine without a worker: the call fails like one whose container broke down.
+            log.exception("the sandbox failed on container %s", container.id)
         finally:
             if container.folder is not None:
                 await asyncio.to_thread(shutil.rmtree, container.folder, ignore_errors=True)

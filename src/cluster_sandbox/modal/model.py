@@ -161,6 +161,8 @@ class Container:
     calls: list[Call] = field(default_factory=list)
     unwanted: str = ""
     """Why the server ends it; empty while it does not."""
+    leaving: bool = False
+    """Whether it takes no more inputs and is to end by itself."""
     init_result: pb.GenericResult | None = None
     """What it said of its failure to import the function."""
     timer: asyncio.TimerHandle | None = None

@@ -43,7 +43,9 @@ class Scheduler:
         """Give inputs to containers that wait for one; start as many more as the rest needs and there is room for."""
         coming: Counter[str] = Counter()
         for container in self._living():
-            if container.state == "starting" and self._fits(container):
+            # One that has just finished an input asks for another in a moment.
+            between = container.state == "idle" and container.asking is None and not container.leaving
+            if (container.state == "starting" or between) and self._fits(container):
                 coming[container.function.id] += 1
         for call in [] if self.closed else list(self.queue):
             function, definition = call.function, call.function.deployed
@@ -231,6 +233,7 @@ class Scheduler:
             self._leave(container)
 
     def _leave(self, container: Container) -> None:
+        container.leaving = True
         if container.timer is not None:
             container.timer.cancel()
         loop = asyncio.get_running_loop()

@@ -3,6 +3,11 @@
 `async with ModalServer() as modal:` listens on loopback; the released client and its command line are pointed at it
 with `environment()`, a client in this process is made with `url`, `token_id` and `token_secret`. Containers are
 processes on this machine. Everything is in memory or in a folder of its own, and gone with the object.
+
+What differs from Modal: images are taken down and never built (only ENV lines and whole mounts copied in have an
+effect), so containers have this machine's Python, packages and network, and no GPU; a path outside `/root` lies in the
+container's folder (`files.py`); a dict's entries do not expire; calls have one input each. What else a function may ask
+for and is not here is refused when it is deployed (`options.py`). The RPCs that are not here say UNIMPLEMENTED.
 """
 
 from __future__ import annotations
@@ -185,7 +190,7 @@ class ModalServer:
 
     def fail(
         self,
-        rpc: str,
+        rpc: str | None,
         status: Status | str | None = Status.UNAVAILABLE,
         message: str = "ordered fault",
         *,
@@ -197,7 +202,9 @@ class ModalServer:
         action: Action | None = None,
         match: Callable[[Request], bool] | None = None,
     ) -> Fault:
-        """Order a fault for the next requests of one RPC; with `after` it strikes when the effect has happened.
+        """Order a fault for the next requests of one RPC, or of all; with `after` it strikes when all has happened.
+
+        Containers are struck too, unless `match` looks at `query["caller"]`.
 
         A status of None lets the request go on. Mind that the client asks again by itself (three times, for
         UNAVAILABLE, INTERNAL, UNKNOWN, CANCELLED and DEADLINE_EXCEEDED).
@@ -218,8 +225,12 @@ class ModalServer:
             )
         )
 
+    def outage(self) -> Fault:
+        """Answer clients nothing but UNAVAILABLE until `faults.clear()`; containers work on."""
+        return self.fail(None, message="no Modal today", times=None, match=lambda one: one.query["caller"] == "client")
+
     def refuse_calls(self, times: int | None = None) -> Fault:
-        """Refuse new calls, as a workspace over its spending limit does; `service.faults.clear()` ends it."""
+        """Refuse new calls, as a workspace over its spending limit does; `faults.clear()` ends it."""
         message = "Workspace spend limit reached"
         return self.fail("FunctionMap", Status.RESOURCE_EXHAUSTED, message, times=times)
 

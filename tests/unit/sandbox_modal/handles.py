@@ -57,10 +57,10 @@ class Jobs:
         container = self.of(call).container
         return container.log.text if container else ""
 
-    async def saying(self, words: str, do: str, **more: Any) -> _FunctionCall[Any]:
-        """A call whose container has said that."""
+    async def saying(self, words: str, do: str, *, times: int = 1, **more: Any) -> _FunctionCall[Any]:
+        """A call whose container has said that, so many times."""
         call = await self.spawn(do, **more)
-        await self.server.wait(lambda: words in self.log(call), what=f"that the container says {words!r}")
+        await self.server.wait(lambda: self.log(call).count(words) >= times, what=f"that the container says {words!r}")
         return call
 
     async def status(self, call: _FunctionCall[Any]) -> str:

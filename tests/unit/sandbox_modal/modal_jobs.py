@@ -42,8 +42,8 @@ def hang_stubbornly() -> None:
 
 
 def leave_daemons() -> None:
-    """Processes in sessions of their own, one an orphan."""
-    sleep = [sys.executable, "-c", "import time; time.sleep(3600)"]
+    """Two processes in sessions of their own, one an orphan; each says when it is there."""
+    sleep = [sys.executable, "-S", "-c", "import time; print('daemon', flush=True); time.sleep(3600)"]
     subprocess.Popen(sleep, start_new_session=True)
     if os.fork() == 0:
         os.setsid()

@@ -151,6 +151,15 @@ async def test_the_timeout_kills_the_container(jobs: Jobs) -> None:
     await jobs.quiet()
 
 
+async def test_a_call_is_ended_by_order(jobs: Jobs) -> None:
+    late, unwanted = await jobs.saying("hanging", "hang"), await jobs.saying("hanging", "hang")
+    jobs.server.time_out(late.object_id)
+    jobs.server.cancel(unwanted.object_id)
+    assert [await jobs.status(call) for call in (late, unwanted)] == ["timed out", "cancelled"]
+    with pytest.raises(ValueError, match="timed out"):
+        jobs.server.time_out(late.object_id)
+
+
 async def test_a_gentle_cancel_lets_the_function_finish(jobs: Jobs) -> None:
     call = await jobs.saying("hanging", "hang")
     await call.cancel()

@@ -116,6 +116,17 @@ async def test_an_image_can_fail_to_build(jobs: Jobs) -> None:
     await deploy(jobs.server, modal_jobs.app)
 
 
+async def test_what_is_not_built_is_refused_and_not_left_out(jobs: Jobs) -> None:
+    app = modal.App("demanding")
+    app.function(serialized=True, name="run", retries=3, enable_memory_snapshot=True)(lambda: None)
+    with pytest.raises(Exception, match="no retries, snapshots"):
+        await deploy(jobs.server, app)
+    with pytest.raises(KeyError):
+        jobs.server.app("demanding")
+    with pytest.raises(Exception, match="no retries"):
+        await jobs.spawn("pid", on=jobs.function().with_options(retries=2))
+
+
 async def test_files_copied_into_an_image_are_there_too(jobs: Jobs) -> None:
     copied = modal.Image.debian_slim().add_local_python_source("modal_helper", copy=True)
     app = modal.App("copied")

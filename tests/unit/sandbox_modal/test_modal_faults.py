@@ -96,7 +96,7 @@ async def test_a_repeated_spawn_makes_one_call(server: ModalServer, run: _Functi
 
 
 async def test_a_trouble_that_stays_reaches_the_caller(server: ModalServer, run: _Function[[str], str, str]) -> None:
-    server.fail("FunctionMap", "UNAVAILABLE", "no Modal today", times=None)
+    server.outage()
     with pytest.raises(ServiceError, match="no Modal today"):
         await run.spawn("")
     assert server.requests("FunctionMap") == 4

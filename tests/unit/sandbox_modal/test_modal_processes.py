@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -50,7 +51,7 @@ async def test_forked_and_new_containers_are_alike(own: Jobs) -> None:
 
 
 async def test_nothing_is_left_of_a_container(own: Jobs) -> None:
-    killed = await own.saying("hanging", "daemons")
+    killed = await own.saying("daemon", "daemons", times=2)
     container = own.of(killed).container
     assert container is not None
     # A forked one has the worker's variables in /proc.
@@ -72,7 +73,7 @@ async def test_nothing_is_left_of_a_stopped_server() -> None:
         await deploy(server, modal_jobs.app)
         async with connected(server) as client:
             jobs = Jobs(server, client)
-            call = await jobs.saying("hanging", "daemons")
+            call = await jobs.saying("daemon", "daemons", times=2)
             waiting = await jobs.spawn("pid", on=jobs.function().with_options(gpu="T4"))
             folder = server.service.files.folder
     container = jobs.of(call).container
@@ -92,7 +93,7 @@ async def main():
     async with ModalServer(prestarted=False) as server:
         await deploy(server, modal_jobs.app)
         async with connected(server) as client:
-            call = await (jobs := Jobs(server, client)).saying("hanging", "daemons")
+            call = await (jobs := Jobs(server, client)).saying("daemon", "daemons", times=2)
             print(server.service.files.folder, flush=True)
             await asyncio.Event().wait()
 
@@ -115,6 +116,7 @@ async def test_a_killed_server_takes_its_containers_along() -> None:
         await readable(end)
         os.close(end)
     assert processes_in(folder) == []
+    shutil.rmtree(folder)
 
 
 async def readable(fd: int) -> None:

@@ -7,7 +7,7 @@ from modal_proto import api_pb2 as pb
 
 from ..ids import new_id
 from ..model import Definition, Function
-from ..options import merged, spoken
+from ..options import merged, spoken, unbuilt
 from . import apps, mounts
 from .registry import Caller, Rpcs, not_found
 
@@ -53,8 +53,7 @@ def function_create(caller: Caller, request: pb.FunctionCreateRequest) -> pb.Fun
     if request.HasField("function_data"):
         ranked = sorted(request.function_data.ranked_functions, key=lambda one: one.rank)
         proto, gpus = ranked[0].function, [spoken(one.function) for one in ranked]
-    if proto.is_class or proto.is_server or proto.webhook_config.type or proto.volume_mounts or proto.secret_ids:
-        raise GRPCError(Status.UNIMPLEMENTED, "The sandbox has no classes, web functions, volumes and secrets")
+    _refuse_unbuilt(proto)
     if lost := [one for one in proto.mount_ids if not mounts.is_there(caller, one)]:
         raise not_found(f"Mount {lost[0]}")
     if proto.image_id not in caller.service.world.images:
@@ -66,6 +65,11 @@ def function_create(caller: Caller, request: pb.FunctionCreateRequest) -> pb.Fun
     return pb.FunctionCreateResponse(
         function_id=function.id, function=proto, handle_metadata=metadata, function_data=_data(proto)
     )
+
+
+def _refuse_unbuilt(proto: pb.Function) -> None:
+    if missing := unbuilt(proto):
+        raise GRPCError(Status.UNIMPLEMENTED, f"The sandbox has no {', '.join(missing)}")
 
 
 def _data(proto: pb.Function) -> pb.FunctionData:
@@ -109,6 +113,8 @@ def function_bind_params(caller: Caller, request: pb.FunctionBindParamsRequest) 
     world, base = caller.service.world, deployed(caller, request.function_id)
     if request.serialized_params:
         raise GRPCError(Status.UNIMPLEMENTED, "The sandbox has no classes")
+    assert base.deployed is not None
+    _refuse_unbuilt(merged(base.deployed.proto, request.function_options))
     key = (base.id, request.function_options.SerializeToString(deterministic=True))
     if key not in world.bound:
         metadata = pb.FunctionHandleMetadata()
