@@ -1,9 +1,10 @@
-"""The real app, as far as a machine without an account can look at it: deployed to the stand-in by the released client."""
+"""The real app, as far as a machine without an account can see: deployed to the stand-in by the released client."""
 
 import re
 from pathlib import Path
 
 import pytest
+from modal_proto import api_pb2
 
 from cluster_bot.errors import StartupError
 from cluster_bot.launchers.modal_functions import Login
@@ -23,7 +24,8 @@ async def test_the_function_has_the_options_that_its_page_promises(server: Modal
     proto = function.deployed.proto
     assert proto.single_use_containers
     assert proto.block_network
-    assert proto.restrict_output
+    # No pickle among what it returns.
+    assert list(function.metadata.supported_output_formats) == [api_pb2.DATA_FORMAT_CBOR]
     assert not proto.retry_policy.retries
     assert not proto.secret_ids
     assert not proto.resources.gpu_config.gpu_type
@@ -58,7 +60,8 @@ async def test_the_image_has_what_programs_need(server: ModalServer, login: Logi
     assert "g++" in commands
     assert "torch==2.13.0" in commands
     assert re.search(r"ENV CLUSTER_NETWORK='?\"?closed", commands)
-    mounted = {file.filename for one in function.deployed.proto.mount_ids for file in server.world.mounts[one].files}
+    mounts = [server.world.mounts[one] for one in function.deployed.proto.mount_ids if one in server.world.mounts]
+    mounted = {file.filename for one in mounts for file in one.files}
     for module in (
         "modal_runners/app.py",
         "modal_runners/channel.py",
@@ -87,7 +90,7 @@ async def test_two_apps_of_one_account_keep_apart(server: ModalServer, login: Lo
 
 async def test_what_cannot_be_deployed_says_why(server: ModalServer, login: Login) -> None:
     server.fail_build("no space left on device")
-    with pytest.raises(StartupError, match="could not be deployed: .*no space left"):
+    with pytest.raises(StartupError, match=r"could not be deployed: .*no space left"):
         await deploy(login, CLOSED, most_containers=None, quiet=True)
     wrong = Login("ak-wrong", "as-wrong", "cluster-bot", server_url=login.server_url)
     with pytest.raises(StartupError, match="does not accept this bot's token"):
