@@ -82,7 +82,7 @@ class ClusterBot(commands.Bot):
     async def setup_hook(self) -> None:
         """Add the commands and register them."""
         intake = Intake(self._scheduler, self.access, self._options.time_limits)
-        group = RunCommands(self._scheduler, intake)
+        group = RunCommands(self._scheduler, intake, choice=await self._scheduler.names_gpus())
         if group.commands:
             self.tree.add_command(group)
         await self.add_cog(Cancel(self._scheduler, self.access))

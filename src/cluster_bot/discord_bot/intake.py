@@ -16,6 +16,7 @@ from cluster_bot.runs import spec
 from cluster_bot.runs.ports import Submission
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.run import Run
+from cluster_bot.scheduling.choosing import Prefer
 from cluster_bot.scheduling.scheduler import Scheduler
 
 
@@ -44,8 +45,12 @@ class Intake:
         arguments: str,
         time_limit_s: int | None,
         gpu: str | None = None,
+        prefer: Prefer | None = None,
     ) -> Run:
-        """Admit what was asked for; raises UserError, before or after the deferral, for what the member can mend."""
+        """Admit what was asked for; with `prefer`, at the launcher that is chosen by it.
+
+        Raises UserError, before or after the deferral, for what the member can mend.
+        """
         self._access.check_submitter(interaction)
         spec.check_name(script.filename)
         spec.language_of(script.filename)
@@ -64,6 +69,8 @@ class Intake:
             arguments=split,
             time_limit_s=time_limit_s or self._limits.default_s,
         )
+        if prefer is not None:
+            wanted = await self._scheduler.choose(wanted, prefer)
         origin = DiscordOrigin.of_interaction(interaction).stored()
         return await self._scheduler.submit(Submission(wanted, member_of(interaction), origin))
 

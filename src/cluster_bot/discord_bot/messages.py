@@ -60,6 +60,7 @@ NO_ROOM = "one message carries ten files and 24 MiB"
 REFUSED_FILE = "Discord refused it here; I may lack *Attach Files*"
 LEFT_OUT_SHOWN = 5
 NO_INPUT = "Programs have no input here; give it what it asks for as `arguments`, and read `sys.argv`."
+GOES_ON = "{was} refused it{why}, so it goes on at {launcher}{gpu}."
 HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log comes as a file at the end."
 
 # Where what a launcher last said of a run is part of why it ended.
@@ -101,6 +102,8 @@ def is_part(text: str) -> bool:
 def anchor(run: Run) -> str:
     """The message in the channel from which the thread hangs; says how it ended once that is known."""
     where = run.gpu or run.launcher
+    # Who left the choice to the bot is told what was chosen.
+    where = f"{where} at {run.launcher}" if run.spec.why and run.gpu else where
     text = f"{marker(run)} · {code(run.spec.main)} on {where} · for <@{run.owner.id}>"
     return f"{text} · {STATUS_WORDS[run.status]}" if run.status.final else text
 
@@ -111,7 +114,7 @@ def thread_name(run: Run) -> str:
 
 
 def status(run: Run) -> str:
-    """The status message: where the run stands, since when, where to look."""
+    """The status message: where the run stands, since when, where to look; below it why it is where it is."""
     since = int(run.program_at or run.started_at or run.launched_at or run.created_at)
     parts = [STATUS_WORDS[run.status]]
     if run.status is Status.RUNNING:
@@ -121,7 +124,19 @@ def status(run: Run) -> str:
         parts.append(f"since <t:{since}:R>")
         parts.append(plain(run.detail, 200))
     parts.append(_link(run))
-    return " · ".join(part for part in parts if part)
+    line = " · ".join(part for part in parts if part)
+    return "\n".join([line, *(f"-# {one}" for one in _way(run))])
+
+
+def _way(run: Run) -> list[str]:
+    """Why the run went where it went first, and who refused it last before it came where it is now."""
+    way = [plain(run.spec.why)] if run.spec.why else []
+    if run.declined:
+        was, here = run.spec.order[len(run.declined) - 1], run.where
+        why = f" ({plain(run.declined[-1], 100)})" if run.declined[-1] else ""
+        gpu = f" with {here.gpu}" if here.gpu and here.gpu != was.gpu else ""
+        way.append(GOES_ON.format(was=was.launcher, why=why, launcher=here.launcher, gpu=gpu))
+    return way
 
 
 def verdict(run: Run, *, last_error: str) -> str:
@@ -142,9 +157,20 @@ def verdict(run: Run, *, last_error: str) -> str:
 
 def offer(one: GpuOffer) -> str:
     """A GPU among others to choose from, with what there is to know before."""
+    return " · ".join([str(one.gpu), *_terms(one)])
+
+
+def offers(gpu: str, there: Sequence[tuple[str, GpuOffer]]) -> str:
+    """A GPU among others to choose from, with each launcher that has it."""
+    return " · ".join([gpu, *(" ".join([launcher, *_terms(one)]) for launcher, one in there)])
+
+
+def _terms(one: GpuOffer) -> list[str]:
     if one.paused:
-        return f"{one.gpu} (paused)"
-    return f"{one.gpu} ({one.waiting} waiting)" if one.waiting else str(one.gpu)
+        return ["paused"]
+    price = [f"${one.price:.6f}/s"] if one.price else []
+    waiting = [f"{one.waiting} waiting"] if one.waiting else []
+    return [*price, *waiting, *(["no machine now"] if one.machines == 0 else [])]
 
 
 def left_out(files: Sequence[Attachment]) -> str:

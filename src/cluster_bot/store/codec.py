@@ -57,7 +57,10 @@ def run_of(row: Mapping[Any, Any], spec: str | RunSpec) -> Run:
     columns = {name: row[name] for name in _APART if name != "spec"}
     try:
         read = json.loads(spec) if isinstance(spec, str) else spec
-        return _RUN.validate_python({**json.loads(row["document"]), **columns, "spec": read})
+        run = _RUN.validate_python({**json.loads(row["document"]), **columns, "spec": read})
+        if len(run.declined) < len(run.spec.order):
+            return run
+        why = "declined: more than there are launchers"
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         why = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in problems)

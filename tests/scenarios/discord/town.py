@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,8 @@ from discord.http import Route
 
 from cluster_bot.app import Parts, open_parts, run_bot
 from cluster_bot.discord_bot import messages
+from cluster_bot.runs.ports import Launcher, Store
 from cluster_bot.runs.ports import Place as StoredPlace
-from cluster_bot.runs.ports import Store
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.settings import Settings
 from cluster_sandbox.discord import Acting, DiscordServer, File, Interaction, Message, MessageEvent
@@ -106,8 +106,13 @@ class Town:
     # --- the bot ------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def bot(self, *, debug: bool = False, **settings: Any) -> AsyncIterator[Parts]:
-        """The bot, logged in; ends it at the end of the block, and fails where it ended by itself."""
+    async def bot(
+        self, *, debug: bool = False, launchers: Sequence[Launcher] = (), **settings: Any
+    ) -> AsyncIterator[Parts]:
+        """The bot, logged in; ends it at the end of the block, and fails where it ended by itself.
+
+        `launchers` come before those that settings switch on.
+        """
         given: dict[str, Any] = {
             "discord_token": self.server.bot_token,
             "discord_api_url": self.server.api_url,
@@ -123,7 +128,7 @@ class Town:
         logins = self.server.gateway.logins
         async with open_parts(read) as parts:
             self._store = Watched(parts.store)
-            watched = Parts(self._store, parts.launchers)
+            watched = Parts(self._store, [*launchers, *parts.launchers])
             work = asyncio.create_task(run_bot(read, watched, debug=debug), name="bot")
             ready = asyncio.create_task(self.server.gateway.wait_ready(PATIENCE_S, logins=logins + 1), name="ready")
             try:
@@ -160,12 +165,13 @@ class Town:
         *,
         channel: int | None = None,
         member: Acting | None = None,
+        command: str = "run local",
         **options: Any,
     ) -> Interaction:
-        """Give `/run local`; the interaction, not answered yet."""
+        """Give `/run local`, or another command with a script; the interaction, not answered yet."""
         content = script.encode() if isinstance(script, str) else script
         return await (member or self.ada).command(
-            "run local", channel_id=channel or self.general, options={"script": File(name, content), **options}
+            command, channel_id=channel or self.general, options={"script": File(name, content), **options}
         )
 
     async def open(self, script: str, name: str = "program.py", **where: Any) -> Place:
@@ -227,6 +233,11 @@ class Town:
             return event.channel_id == place.room and block is not None and text in block[1].split("\n")
 
         return await self.event(shows)
+
+    async def line_of_status(self, place: Place, text: str) -> MessageEvent:
+        """The event by which the run's first message said this."""
+        status = self.of(place)[0].id
+        return await self.event(lambda event: event.message_id == status and text in event.content)
 
     async def verdict(self, place: Place) -> Status:
         """The run's verdict, once it is given and the status below it is up to date; there is no second one."""

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.chunks import units
-from cluster_bot.runs.ports import Gap
+from cluster_bot.runs.ports import Gap, GpuOffer
 from cluster_bot.runs.refusals import SENTENCES
 from cluster_bot.runs.run import Machine, Member, Origin, Reason, Run, Status
-from cluster_bot.runs.spec import RunSpec
+from cluster_bot.runs.spec import RunSpec, Where
 from cluster_runner.wire import Outcome
 
 FINAL = [one for one in Status if one.final]
@@ -33,7 +33,16 @@ WIDE = "\U0001f600" * 62 + ".py"  # 251 bytes of the 255 that a file system take
 LONGEST = replace(
     RUN,
     number=10**18,
-    spec=RunSpec({WIDE: "1"}, WIDE, "l" * 60, time_limit_s=86_400, gpu="\U0001f600" * 100),
+    spec=RunSpec(
+        {WIDE: "1"},
+        WIDE,
+        "k" * 60,
+        time_limit_s=86_400,
+        gpu="g" * 100,
+        others=(Where("l" * 60, "\U0001f600" * 100),),
+        why="auto chose *" + "(" * 1000,
+    ),
+    declined=("_" * 300,),
     owner=Member("9" * 20, "\U0001f600" * 100),
     detail="*" * 5000,
     url="https://example.invalid/" + "x" * 400,
@@ -143,6 +152,30 @@ def test_who_asks_for_input_is_told_that_there_is_none() -> None:
     told = messages.verdict(failed, last_error="EOFError: EOF when reading a line\n")
     assert messages.NO_INPUT in told
     assert messages.NO_INPUT not in messages.verdict(failed, last_error="EOFError: Ran out of input")
+
+
+def test_the_status_says_why_a_run_is_where_it_is() -> None:
+    order = (Where("modal", "T4"), Where("modal", "L4"))
+    spec = replace(RUN.spec, launcher="github", gpu="T4", others=order, why="auto chose *github*.")
+    run = replace(RUN, spec=spec)
+    assert messages.status(run).splitlines()[1:] == ["-# auto chose \\*github\\*."]
+    assert " on T4 at github · " in messages.anchor(run)
+    run = replace(run, declined=("no @everyone\nhere",))
+    assert messages.status(run).splitlines()[2:] == [
+        "-# github refused it (no @\u200beveryone here), so it goes on at modal."
+    ]
+    run = replace(run, declined=("no room", ""), status=Status.FAILED, reason=Reason.LAUNCHER_REFUSED)
+    assert messages.status(run).splitlines()[2:] == ["-# modal refused it, so it goes on at modal with L4."]
+    assert messages.reason(run) == "modal refused to start it."
+    assert " on L4 at modal · " in messages.anchor(run)
+
+
+def test_an_offer_says_what_there_is_to_know_before() -> None:
+    offers = [GpuOffer("T4"), GpuOffer("H100", 2, price=0.001097), GpuOffer("L4", 1, paused=True, price=0.1)]
+    assert [messages.offer(one) for one in offers] == ["T4", "H100 · $0.001097/s · 2 waiting", "L4 · paused"]
+    assert messages.offer(GpuOffer("AMD", machines=0)) == "AMD · no machine now"
+    there = [("github", GpuOffer("t4", 3)), ("modal", GpuOffer("T4", price=0.000164)), ("slurm", GpuOffer("T4"))]
+    assert messages.offers("T4", there) == "T4 · github 3 waiting · modal $0.000164/s · slurm"
 
 
 @pytest.mark.parametrize("reason", Reason)

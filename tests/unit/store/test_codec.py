@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster_bot.errors import UnreadableRunError
 from cluster_bot.runs.ports import Place
 from cluster_bot.runs.run import Handle, Machine, Member, Origin, Reason, Run, Status, StopWish
 from cluster_bot.runs.spec import RunSpec, Where
@@ -123,6 +125,14 @@ def test_a_run_kept_before_a_field_existed_can_be_read() -> None:
         '{"files": {"a.py": "x"}, "main": "a.py", "launcher": "local", "time_limit_s": 1, "gpu": null, "arguments": []}'
     )
     assert codec.run_of(row, first) == run
+
+
+def test_a_run_that_is_nowhere_cannot_be_read() -> None:
+    run = Run("0" * 32, 1, RunSpec({"a.py": "x"}, "a.py", "local", 1), Member("1", "ann"), Origin("k", {}), 0.0)
+    row = {**codec.first_values(run), "number": 1}
+    row["document"] = row["document"].replace('"declined": []', '"declined": ["no"]')
+    with pytest.raises(UnreadableRunError, match="declined"):
+        codec.run_of(row, codec.spec_text(run))
 
 
 @given(st.integers(1, 2**53 - 1), times, st.dictionaries(st.text(), json_values, max_size=4))
