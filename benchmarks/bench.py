@@ -70,13 +70,19 @@ async def bot_process(server: DiscordServer, **environment: str) -> AsyncIterato
 
 
 async def run_program(
-    server: DiscordServer, source: str, *, member: str = "ada", timeout_s: float = 120
+    server: DiscordServer,
+    source: str,
+    *,
+    member: str = "ada",
+    launcher: str = "local",
+    gpu: str | None = None,
+    timeout_s: float = 120,
 ) -> tuple[Interaction, list[MessageEvent]]:
-    """Give `/run local`; the interaction and all events of its thread up to the verdict."""
+    """Give `/run`; the interaction and all events of its thread up to the verdict."""
     channel = server.channel_id("general")
-    asked = await server.member(member).command(
-        "run local", channel_id=channel, options={"script": File("program.py", source.encode())}
-    )
+    options: dict[str, object] = {"script": File("program.py", source.encode())}
+    options |= {} if gpu is None else {"gpu": gpu}
+    asked = await server.member(member).command(f"run {launcher}", channel_id=channel, options=options)
     await asked.answered(timeout_s)
     link = LINK.search(asked.content)
     assert link is not None, f"the bot said: {asked.content}"

@@ -4,8 +4,8 @@
 Two ways:
 
   --sandbox             starts the Discord that comes with the repository and the bot on it, and does what a
-                        member does: /ping, /run local to a verdict, Cancel; /run github too, on a GitHub that
-                        comes with it, where act is installed. Needs no account and no token.
+                        member does: /ping, /run local and /run modal to a verdict, Cancel; /run github too, where
+                        act is installed. GitHub and Modal are those that come with it. Needs no account and no token.
 
   --message-link URL    checks a run on your own server. Give `/run` there yourself (a script cannot type slash
                         commands), wait for the verdict, then copy the link of the message "Run #…", or of the
@@ -43,6 +43,7 @@ LINES = ["line 0", "line 1", "line 2", "arguments ['a', 'b c']"]
 SLOW_HELLO = HELLO.replace(b"    print(", b"    __import__('time').sleep(1)\n    print(")
 LONG = b"import time\nprint('begun')\ntime.sleep(120)\n"
 COMMANDS = {"cancel", "ping"}
+GPUS = {"github": "NVIDIA", "modal": "T4"}
 
 _LINK = re.compile(r"https?://[^/]+/channels/\d+/(\d+)(?:/(\d+))?/?")
 _JOB = re.compile(r"\[\w+ job\]\(<(https?://[^>\s]+)>\)")
@@ -216,12 +217,13 @@ async def in_sandbox() -> None:
     with tempfile.TemporaryDirectory(prefix="cluster-bot-smoke-") as folder:
         try:
             async with AsyncExitStack() as stack:
-                settings = await stack.enter_async_context(_github()) if _has_act() else {}
+                github = await stack.enter_async_context(_github()) if _has_act() else {}
+                settings = github | await stack.enter_async_context(_modal())
                 server = await stack.enter_async_context(DiscordServer())
                 await stack.enter_async_context(started_bot(server, Path(folder), settings))
                 print("✓ The bot logs in", flush=True)
                 member = Visitor(server)
-                launchers = {"local": HELLO} | ({"github": SLOW_HELLO} if settings else {})
+                launchers = {"local": HELLO, "modal": SLOW_HELLO} | ({"github": SLOW_HELLO} if github else {})
                 wanted = COMMANDS | {f"run {launcher}" for launcher in launchers}
                 await check("Its commands are registered", member.commands(wanted), ", ".join)
                 await check("/ping answers", member.ping(), str)
@@ -232,7 +234,7 @@ async def in_sandbox() -> None:
                     link = f"{server.url}/channels/{server.guild_id}/{server.channel_id('general')}/{room}"
                     await check_link(server.bot_token, link)
                 await check("Cancel ends a run", member.cancel(), str)
-                if not settings:
+                if not github:
                     print("- /run github is not tried: act is not installed", flush=True)
         except BotEndedError as error:
             raise CheckFailedError(str(error)) from None
@@ -250,6 +252,15 @@ async def _github() -> AsyncIterator[dict[str, str]]:
 
     async with demo_github(Path(sys.executable)) as github:
         yield github_settings(github, public=True)
+
+
+@asynccontextmanager
+async def _modal() -> AsyncIterator[dict[str, str]]:
+    """A Modal with this repository's app in it; the bot's settings for it."""
+    from cluster_bot.demo.modal import demo_modal, modal_settings
+
+    async with demo_modal(Path(sys.executable)) as modal:
+        yield modal_settings(modal)
 
 
 class Visitor:
@@ -312,7 +323,7 @@ class Visitor:
         from cluster_sandbox.discord import File
 
         options: dict[str, object] = {"script": File("smoke.py", program), "arguments": arguments}
-        options |= {"gpu": "NVIDIA"} if launcher == "github" else {}
+        options |= {"gpu": GPUS[launcher]} if launcher in GPUS else {}
         return await self._member.command(f"run {launcher}", channel_id=self._channel, options=options)
 
     async def _opened(self, asked: Interaction) -> int:
