@@ -1,4 +1,4 @@
-"""`cluster-bot demo --once X --launcher modal`, or `auto`: this repository's own app, in containers, while one watches."""
+"""`cluster-bot demo --once X --launcher modal`, or `auto`: our own app, in containers, while one watches."""
 
 import json
 from pathlib import Path
