@@ -42,7 +42,7 @@ from cluster_bot.runs.ports import (
 from cluster_bot.runs.rules import Rules
 from cluster_bot.runs.run import Handle, Observation, Run, Sighting, Status
 from cluster_bot.scheduling.choosing import Waits
-from cluster_bot.scheduling.sayings import STATE_KINDS, recognised, said
+from cluster_bot.scheduling.sayings import STATE_KINDS, accepted, recognised, said
 from cluster_bot.scheduling.workers import Bell, Workers
 from cluster_runner.wire import Event
 
@@ -340,12 +340,7 @@ class Follower:
             log.warning("launched too late", extra={"action": "launched_too_late", "run": run.id})
             await self._stop(handle)
             return now
-        return now if now.handle is not None else await self._move(now, self._accepted(handle))
-
-    def _accepted(self, handle: Handle) -> LaunchAccepted:
-        """With the place where people find it, where the launcher knows that without a look."""
-        url = self._launcher.link_of(handle) if isinstance(self._launcher, Recognising) else None
-        return LaunchAccepted(handle, url)
+        return now if now.handle is not None else await self._move(now, accepted(handle, self._launcher))
 
     async def _heal(self, run: Run) -> Run:
         """The wish to launch is on record and the handle is not: find out which half happened."""
@@ -357,7 +352,7 @@ class Follower:
             log.exception("find failed", extra={"action": "find_failed", "run": run.id})
             return run
         if isinstance(found, Handle):
-            return await self._move(run, self._accepted(found))
+            return await self._move(run, accepted(found, self._launcher))
         if found is Unknowable.NOW:
             return run
         if found is Unknowable.EVER and not self._launcher.claims:

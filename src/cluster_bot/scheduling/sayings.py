@@ -5,7 +5,7 @@ Used by the follower, which reads them from the store, and by the web ingest, wh
 
 from cluster_bot.runs.advance import Happening, LaunchAccepted, Said
 from cluster_bot.runs.ports import Launcher, Recognising
-from cluster_bot.runs.run import Machine
+from cluster_bot.runs.run import Handle, Machine
 from cluster_runner.wire import Event
 
 # The kinds of event that may move a run.
@@ -28,4 +28,9 @@ def recognised(event: Event, launcher: Launcher) -> list[Happening]:
     if scheduler_run is None or not isinstance(launcher, Recognising):
         return []
     handle = launcher.handle_of(str(scheduler_run))
-    return [] if handle is None else [LaunchAccepted(handle, launcher.link_of(handle))]
+    return [] if handle is None else [accepted(handle, launcher)]
+
+
+def accepted(handle: Handle, launcher: Launcher) -> LaunchAccepted:
+    """That a launcher took it, and where people find it if that is known without a look."""
+    return LaunchAccepted(handle, launcher.link_of(handle) if isinstance(launcher, Recognising) else None)
