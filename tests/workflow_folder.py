@@ -50,6 +50,20 @@ def translate_runner(repository: Path) -> None:
     (repository / "src" / "cluster_runner" / "__pycache__").symlink_to(_translated().name)
 
 
+@functools.cache
+def _without_node() -> "tempfile.TemporaryDirectory[str]":
+    folder = tempfile.TemporaryDirectory(prefix="cluster-no-node-")
+    Path(folder.name).chmod(0o755)
+    node = Path(folder.name, "node")
+    node.write_text("#!/bin/sh\nexit 127\n")
+    node.chmod(0o755)
+    return folder
+
+
 def machine_environment() -> dict[str, str]:
-    """What the runners' machines have in their environment: this interpreter as `python3`."""
-    return {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
+    """What the runners' machines have in their environment: this interpreter as `python3`, and no Node.
+
+    act would start one for each job, to ask where it is, and no step of ours wants it.
+    """
+    before = (_without_node().name, str(Path(sys.executable).parent))
+    return {"PATH": os.pathsep.join([*before, os.environ.get("PATH", os.defpath)])}
