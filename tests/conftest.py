@@ -1,9 +1,11 @@
 """For all tests: CLUSTER_NO_SKIP=1 turns every skip into a failure that repeats the reason.
 
 CI sets it, so that a missing compiler or tool cannot pass for a success there; on a person's machine a skip is fine and
-is listed at the end. With several workers, plays of `scenarios/kill` are spread over the whole run.
+is listed at the end. With several workers, plays of `scenarios/kill` are spread over the whole run. What the tests' own
+code is made of never becomes garbage, so nobody looks through it for some: that took a seventh of a worker's time.
 """
 
+import gc
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -36,6 +38,17 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(10_000)
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,6 +3,7 @@
 A stand-in copies its whole repository for each job, so a small folder makes tests quick.
 """
 
+import atexit
 import functools
 import os
 import py_compile
@@ -30,12 +31,19 @@ def workflow_folder(target: Path, *, same_user: str = "if_needed") -> Path:
     return target
 
 
+def _folder(prefix: str) -> Path:
+    """An empty folder for all to read, there until this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    atexit.register(shutil.rmtree, folder)
+    folder.chmod(0o755)
+    return folder
+
+
 @functools.cache
-def _translated() -> "tempfile.TemporaryDirectory[str]":
-    folder = tempfile.TemporaryDirectory(prefix="cluster-runner-translated-")
-    Path(folder.name).chmod(0o755)
+def _translated() -> Path:
+    folder = _folder("cluster-runner-translated-")
     for source in (ROOT / "src" / "cluster_runner").glob("*.py"):
-        target = Path(folder.name, f"{source.stem}.{sys.implementation.cache_tag}.pyc")
+        target = folder / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
         mode = py_compile.PycInvalidationMode.CHECKED_HASH
         py_compile.compile(str(source), str(target), doraise=True, invalidation_mode=mode)
         target.chmod(0o644)
@@ -47,9 +55,21 @@ def translate_runner(repository: Path) -> None:
 
     It believes no more than what belongs to the very same text.
     """
-    (repository / "src" / "cluster_runner" / "__pycache__").symlink_to(_translated().name)
+    (repository / "src" / "cluster_runner" / "__pycache__").symlink_to(_translated())
+
+
+@functools.cache
+def _without_node() -> Path:
+    node = _folder("cluster-no-node-") / "node"
+    node.write_text("#!/bin/sh\nexit 127\n")
+    node.chmod(0o755)
+    return node.parent
 
 
 def machine_environment() -> dict[str, str]:
-    """What the runners' machines have in their environment: this interpreter as `python3`."""
-    return {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
+    """What the runners' machines have in their environment: this interpreter as `python3`, and no Node.
+
+    act would start one for each job, to ask where it is, and no step of ours wants it.
+    """
+    before = (str(_without_node()), str(Path(sys.executable).parent))
+    return {"PATH": os.pathsep.join([*before, os.environ.get("PATH", os.defpath)])}

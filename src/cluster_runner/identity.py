@@ -4,7 +4,6 @@ Called by `execute` (to choose) and by the forked child (to become). Root never 
 `--same-user`. Limits: Linux; a user of its own needs five capabilities, which a container may lack.
 """
 
-import hashlib
 import os
 import pwd
 import resource
@@ -53,6 +52,8 @@ def choose(run: str, attempt: int, same_user: str) -> Identity:
             "The runner is root but may not change users here, and does not run programs as root: "
             "start it as an ordinary user, or with --same-user if_needed."
         )
+    import hashlib
+
     number = int.from_bytes(hashlib.sha256(("%s-%d" % (run, attempt)).encode()).digest()[:8], "big")
     uid = _FIRST_UID + number % _UIDS
     if linux.uid_exists(uid):

@@ -6,7 +6,6 @@ sources, so that messages name files as the member does. Limits: one translation
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
@@ -114,6 +113,8 @@ def _is_binary(path: str) -> bool:
 
 
 def _ask_interpreter(tool: str) -> List[str]:
+    import subprocess
+
     question = "import sys; print(sys.prefix, sys.base_prefix, sep='\\n')"
     try:
         asked = subprocess.run(

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 from dataclasses import dataclass
 from typing import List, Optional, Sequence
 
@@ -96,6 +95,8 @@ def _ask(command: Sequence[str]) -> List[str]:
     tool = shutil.which(command[0])
     if tool is None:
         return []
+    import subprocess
+
     try:
         done = subprocess.run(
             [tool, *command[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE_S, check=True

@@ -10,13 +10,11 @@ no run used for 14 days is removed. Below Python 3.11, which has no TOML reader,
 """
 
 import contextlib
-import hashlib
 import importlib
 import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -108,6 +106,8 @@ class Packages:
         key = json.dumps([self._names, python, real, os.stat(real).st_mtime_ns])
         self.shelf: Optional[str] = None
         if cache is not None:
+            import hashlib
+
             # Now, since what programs see is planned before anything is installed. A cache that cannot be is none.
             with contextlib.suppress(OSError):
                 os.makedirs(cache, exist_ok=True)
@@ -135,6 +135,8 @@ class Packages:
         """
         if self.shelf is None:
             return
+        import tempfile
+
         cache = os.path.dirname(self.shelf)
         draft = tempfile.mkdtemp(prefix="new-", dir=cache)
         try:

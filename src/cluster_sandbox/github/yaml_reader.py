@@ -6,6 +6,8 @@ and tags. `act` parses the same file once more, in full.
 
 from __future__ import annotations
 
+import copy
+import functools
 import re
 from typing import Any
 
@@ -54,6 +56,12 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 def read(text: str) -> Any:
     """The value of a document: dicts, lists, str, int, float, bool, None. YamlError says where it cannot."""
+    # Each dispatch and each job reads the same few files, which takes longer than a job's own Python.
+    return copy.deepcopy(_read(text))
+
+
+@functools.lru_cache(maxsize=16)
+def _read(text: str) -> Any:
     try:
         for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None):

@@ -5,6 +5,7 @@ time; the one timer is `kill_at`, for deaths at random moments. What happened is
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -320,7 +321,8 @@ class Stage:
         """SIGKILL the runner of a submission, where one lives; its program dies with it."""
         for pid in self._runners(submission):
             submission.runner_killed = True
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # its keeper is one too, and may have gone with it
+                os.kill(pid, signal.SIGKILL)
 
     def spools(self) -> list[Path]:
         """The folders of attempts that are still there."""

@@ -36,6 +36,7 @@ async def test_an_app_that_is_not_there_and_then_is() -> None:
 async def test_a_token_that_is_revoked_while_a_program_runs() -> None:
     async with open_hall() as hall:
         running = await hall.hold(HOLDING)
+        await hall.says(running, "before")
         hall.modal.revoke_token()
         refused = await hall.open(SHORT, gpu="L4")
         await hall.ends(refused, Status.FAILED, NO_TOKEN)
