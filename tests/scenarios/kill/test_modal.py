@@ -16,7 +16,6 @@ from .stage import OVER_NONCES_S, POLICY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-KILLS = 2
 WHENS: tuple[When, When] = ("before", "after")
 CLAIMED = "The attempt is claimed."
 
@@ -30,16 +29,13 @@ async def live_on(stage: ModalStage) -> None:
     await stage.deploy()
 
 
-async def die_there(stage: ModalStage, border: ModalBorder, when: When, long_downtime: int) -> None:
-    """Two runs, two deaths at the border, one of them long, then a life that brings everything to its end."""
-    for kill in range(KILLS):
-        victim = f"victim{kill + 1}"
-        await border.arm(stage, when, f"{victim}.py")
-        await stage.up_again()
-        if kill == 0:
-            await stage.submit("companion", SLOW_BROAD)
-        await stage.submit(victim, border.program)
-        await stage.death(downtime_s=OVER_NONCES_S if kill == long_downtime else 0.0)
+async def die_there(stage: ModalStage, border: ModalBorder, when: When, long_downtime: bool) -> None:
+    """Two runs and a death at the border, then a life that brings everything to its end."""
+    await border.arm(stage, when, "victim.py")
+    await stage.up_again()
+    await stage.submit("companion", SLOW_BROAD)
+    await stage.submit("victim", border.program)
+    await stage.death(downtime_s=OVER_NONCES_S if long_downtime else 0.0)
     await live_on(stage)
 
 
@@ -47,7 +43,7 @@ def _plays(number: int, border: ModalBorder) -> list[Play]:
     return [
         Play(
             f"modal-{border.name}-{when}",
-            partial(die_there, border=border, when=when, long_downtime=(number + late) % KILLS),
+            partial(die_there, border=border, when=when, long_downtime=(number + late) % 2 == 0),
             POLICY,
             open_modal_stage,
         )

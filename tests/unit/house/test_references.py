@@ -9,7 +9,15 @@ import pytest
 ROOT = Path(__file__).parents[3]
 TEXTS = [
     path
-    for pattern in ("*.md", "examples/*.md", "docs/*.md", "script/*", ".ci/*", ".github/workflows/*")
+    for pattern in (
+        "*.md",
+        "examples/*.md",
+        "docs/*.md",
+        "modal_runners/*.md",
+        "script/*",
+        ".ci/*",
+        ".github/workflows/*",
+    )
     for path in sorted(ROOT.glob(pattern))
     if path.is_file()
 ]
