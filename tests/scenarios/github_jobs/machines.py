@@ -17,7 +17,6 @@ import shutil
 from pathlib import Path
 
 from cluster_sandbox.github import Runner
-from workflow_folder import translate_runner
 
 RUNNERS = (
     Runner("nvidia-box", ("self-hosted", "nvidia"), count=4),
@@ -83,7 +82,6 @@ def copy_repository(folder: Path) -> Path:
     root = folder / "repository"
     for name in (".github/workflows", "workflows", "src/cluster_runner"):
         shutil.copytree(_ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    translate_runner(root)
     workflows = root / ".github" / "workflows"
     good = (workflows / "nvidia_workflow.yml").read_text("utf-8")
     (workflows / "broken.yml").write_text(good.replace("    steps:", "    steps: [\n  - }"))
