@@ -6,7 +6,6 @@ A stand-in copies its whole repository for each job, so a small folder makes tes
 import atexit
 import functools
 import os
-import py_compile
 import shutil
 import sys
 import tempfile
@@ -27,7 +26,6 @@ def workflow_folder(target: Path, *, same_user: str = "if_needed") -> Path:
         # A setting of the machine, as README.md says: programs in a sandbox could not write to where the test looks.
         given = f"{_PACKAGES}          sandbox: none\n          same-user: {same_user}\n"
         workflow.write_text(text.replace(_PACKAGES, given), "utf-8")
-    translate_runner(target)
     return target
 
 
@@ -37,25 +35,6 @@ def _folder(prefix: str) -> Path:
     atexit.register(shutil.rmtree, folder)
     folder.chmod(0o755)
     return folder
-
-
-@functools.cache
-def _translated() -> Path:
-    folder = _folder("cluster-runner-translated-")
-    for source in (ROOT / "src" / "cluster_runner").glob("*.py"):
-        target = folder / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
-        mode = py_compile.PycInvalidationMode.CHECKED_HASH
-        py_compile.compile(str(source), str(target), doraise=True, invalidation_mode=mode)
-        target.chmod(0o644)
-    return folder
-
-
-def translate_runner(repository: Path) -> None:
-    """Let the interpreter find there what it made of the runner's text before: each job would make it anew.
-
-    It believes no more than what belongs to the very same text.
-    """
-    (repository / "src" / "cluster_runner" / "__pycache__").symlink_to(_translated())
 
 
 @functools.cache

@@ -121,17 +121,12 @@ def walk(root: Path, left_out: Container[str] = ()) -> list[str]:
 
 def _walk(folder: Path, root: Path, left_out: Container[str]) -> Iterator[str]:
     for path in folder.iterdir():
-        if (path.name in left_out and not _is_put_there(path)) or path.name.startswith(".venv-"):
+        if path.name in left_out or path.name.startswith(".venv-"):
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _walk(path, root, left_out)
         elif path.is_file() or path.is_symlink():
             yield path.relative_to(root).as_posix()
-
-
-def _is_put_there(path: Path) -> bool:
-    """Python makes folders of this name; a link is somebody's own, who wants jobs to find what was made."""
-    return path.name == "__pycache__" and path.is_symlink()
 
 
 def _listed_by_git(root: Path) -> list[str] | None:
