@@ -4,29 +4,36 @@ Called by `body`; to `cluster_runner.job` it answers as the bot's web side would
 through its client, so they work in a container that reaches nothing else, and hold what they have while the bot is
 away.
 
-The Dict: `RUN-ATTEMPT` is the call that won the attempt, `stop/CALL` the wish to end that call. The Queue: the
-partition `RUN-ATTEMPT` holds bytes, each item either lines of events or, before the event that names it, a piece of a
-file: one line `artifact N OFFSET SIZE`, then its bytes. An item may come twice: numbers and offsets say where it
-belongs.
+The Dict: `RUN-ATTEMPT` says who won the attempt, as `CALL/INSTANCE`, and `stop/CALL` is the wish to end that call. The
+Queue: the partition `RUN-ATTEMPT` holds bytes, each item either lines of events or, before the event that names it, a
+piece of a file: one line `artifact N OFFSET SIZE`, then its bytes. An item may come twice: numbers and offsets say
+where it belongs.
 
-Limits: Modal's, 1 MiB an item and 5,000 items a partition, kept for PARTITION_TTL_S after the last. With the partition
-full, events wait in the spool until the bot has made room.
+Limits: Modal's, 1 MiB an item and 5,000 items a partition, kept for PARTITION_TTL_S after the last. Nothing is taken
+out while a run goes on, so items become fewer the more there are: a program that prints without end for an hour is
+heard of once a minute from then on, and always has room for its end.
 """
 
 import json
 import queue
 import time
+from typing import Any
 
 import modal
+from modal._serialization import serialize
+from modal._utils.async_utils import synchronize_api
+from modal.client import _Client
+from modal_proto import api_pb2
 
 from cluster_runner.home import Answer, UnreachableError
 
 PARTITION_TTL_S = 3 * 24 * 3600
 PIECE_BYTES = 512 * 1024
 _STOP_ASKED_EVERY_S = 1.0
-_POSTS_A_SECOND = 8
-# After so many items only one a second, so that a bot that is away for an hour finds everything.
-_SPARING_AFTER = 1000
+# From so many items on, at most so many posts in so many seconds. The last lasts for longer than any run may.
+_PACES = ((3000, (1, 60.0)), (1000, (1, 1.0)), (0, (8, 1.0)))
+# Less than a call may take beside its program's own time, so that Modal does not end it first.
+_FLUSH_S = 240.0
 _FULL_PAUSE_S = 2.0
 _TAKEN = Answer(200, b'{"claimed": true}')
 _LOST = Answer(409, b"")
@@ -54,29 +61,36 @@ class Channel:
         self._stop, self._asked_at = False, float("-inf")
         self.timeout_s = 10.0
         self.heartbeat_s = _STOP_ASKED_EVERY_S
+        self.flush_s = _FLUSH_S
+        self.otherwise = ""
 
     @property
-    def posts_a_second(self) -> int:
-        """Fewer once many were sent."""
-        return _POSTS_A_SECOND if self._items < _SPARING_AFTER else 1
+    def pace(self) -> tuple[int, float]:
+        """The slower the more was sent."""
+        return next(pace for items, pace in _PACES if self._items >= items)
 
     def request(self, method: str, path: str, body: bytes = b"", kind: str = "", most: int = 0) -> Answer:
         """Do what the bot would have done; raises UnreachableError where Modal can't be asked."""
         try:
             if path.endswith("/claim"):
-                return self._claim()
+                return self._claim(str(json.loads(body)["instance"]))
             if path.endswith("/events"):
                 return self._post(body)
             return self._put(int(path.rpartition("/")[2]), body)
         except queue.Full:
             return Answer(503, b"", _FULL_PAUSE_S)
-        except (modal.exception.Error, OSError, TimeoutError) as error:
+        except Exception as error:
+            # A border: what the client raises is not all its own, and none of it may end the program.
             raise UnreachableError(type(error).__name__) from error
 
-    def _claim(self) -> Answer:
+    def _claim(self, instance: str) -> Answer:
         if self._stop_wished():
             return _LOST
-        return _TAKEN if self._claims.put(self._key, self._call, skip_if_exists=True) else _LOST
+        ours = f"{self._call}/{instance}"
+        if self._claims.put(self._key, ours, skip_if_exists=True):
+            return _TAKEN
+        # It may be ours all the same: of a request whose answer was lost only the second one's is known.
+        return _TAKEN if _kept(self._claims.object_id, self._key) == serialize(ours) else _LOST
 
     def _post(self, lines: bytes) -> Answer:
         if lines:
@@ -100,3 +114,13 @@ class Channel:
             self._asked_at = now
             self._stop = bool(self._claims.contains(stop_key(self._call)))
         return self._stop
+
+
+async def _look_up(dict_id: str, key: str) -> bytes:
+    client = await _Client.from_env()
+    answer: Any = await client._stub.DictGet(api_pb2.DictGetRequest(dict_id=dict_id, key=serialize(key)))
+    return bytes(answer.value)
+
+
+# What a Dict has under a key, as it was pickled: to compare it, it need not be loaded, which is to do what it says.
+_kept: Any = synchronize_api(_look_up)  # type: ignore[no-untyped-call]

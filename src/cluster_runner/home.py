@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import http.client
 
 TIMEOUT_S = 10.0
-# What the shipper keeps to where it speaks to the bot itself.
-POSTS_A_SECOND = 4
+# What a job keeps to where it speaks to the bot itself: posts in seconds, a heartbeat, how long it goes on at the end.
+PACE = (4, 1.0)
 HEARTBEAT_S = 5.0
+FLUSH_S = 60.0
 _MOST_ANSWER = 64 * 1024
 _MOST_RETRY_AFTER_S = 60.0
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,1000}")
@@ -46,16 +47,18 @@ class Answer:
 class WayHome(Protocol):
     """Who answers a job as the bot's web side does, for the paths of the wire.
 
-    `timeout_s` is how long an answer may take, `heartbeat_s` how often it is asked at least (seconds), `posts_a_second`
-    how often events are sent at most.
+    `timeout_s` is how long an answer may take, `heartbeat_s` how often it is asked at least, `flush_s` how long what is
+    left at the program's end may take to get there; seconds. `otherwise` says who has what did not, "" where nobody.
     """
 
     timeout_s: float
     heartbeat_s: float
+    flush_s: float
+    otherwise: str
 
     @property
-    def posts_a_second(self) -> int:
-        """How often, now."""
+    def pace(self) -> Tuple[int, float]:
+        """At most so many posts of events in so many seconds, as of now."""
         ...
 
     def request(
@@ -87,7 +90,9 @@ class Home:
         self._connection: Optional[http.client.HTTPConnection] = None
         self.timeout_s = TIMEOUT_S
         self.heartbeat_s = HEARTBEAT_S
-        self.posts_a_second = POSTS_A_SECOND
+        self.flush_s = FLUSH_S
+        self.otherwise = "the artifact has them"
+        self.pace = PACE
 
     def request(
         self, method: str, path: str, body: bytes = b"", kind: str = "application/json", most: int = _MOST_ANSWER

@@ -35,7 +35,6 @@ from cluster_runner.wire import (
 
 CLAIM_PATIENCE_S = 300.0
 _PAYLOAD_PATIENCE_S = 120.0
-FLUSH_S = 60.0
 # A cancelled job is killed ten seconds after its first signal; the program has two of them.
 _FLUSH_AFTER_SIGNAL_S = 8.0
 _MOST_TURN_S = 60.0
@@ -235,7 +234,7 @@ class Job:
             watch.look()
             pause: Optional[float] = None
             if ended and flush_until is None:
-                flush_until = time.monotonic() + FLUSH_S
+                flush_until = time.monotonic() + (0.0 if home is None else home.flush_s)
             if shipper is not None and home is not None:
                 shipper.hurry = ended
                 home.timeout_s = 2.0 if self._signals.at is not None else home.timeout_s
@@ -246,20 +245,21 @@ class Job:
                 pause = min(pause or 0.0, max(0.0, self._deadline(flush_until) - time.monotonic()))
             self._signals.wait(None if pause is None else min(pause, _MOST_TURN_S), bell.fd)
             bell.clear()
-        if shipper is not None:
-            self._say_what_was_shipped(shipper)
+        if shipper is not None and home is not None:
+            self._say_what_was_shipped(home, shipper)
 
     def _deadline(self, flush_until: Optional[float]) -> float:
         later = float("inf") if flush_until is None else flush_until
         return later if self._signals.at is None else min(later, self._signals.at + _FLUSH_AFTER_SIGNAL_S)
 
-    def _say_what_was_shipped(self, shipper: Shipper) -> None:
+    def _say_what_was_shipped(self, home: WayHome, shipper: Shipper) -> None:
         self._say("%d events were shipped." % shipper.acknowledged)
         left = shipper.unshipped()
+        otherwise = "; %s" % home.otherwise if home.otherwise else ""
         if left:
-            self._say("%d events were not (%s); the artifact has them." % (left, shipper.reason or "no time was left"))
+            self._say("%d events were not (%s)%s." % (left, shipper.reason or "no time was left", otherwise))
         if shipper.left_out:
-            self._say("%d files were not taken by the bot; the artifact has them." % shipper.left_out)
+            self._say("%d files were not taken by the bot%s." % (shipper.left_out, otherwise))
 
 
 class _Watch:

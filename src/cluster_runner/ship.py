@@ -127,9 +127,9 @@ class Shipper:
         self._fill()
         if not self._waiting:
             return max(self._not_before, self._heartbeat_at)
-        most = self._home.posts_a_second
+        most, within_s = self._home.pace
         paced = len(self._posts) >= most and not self.hurry
-        return max(self._not_before, self._posts[-most] + 1.0 if paced else now)
+        return max(self._not_before, self._posts[-most] + within_s if paced else now)
 
     def _fill(self) -> None:
         if self._stuck is not None:

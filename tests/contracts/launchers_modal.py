@@ -16,7 +16,7 @@ from launchers import PATIENCE_S, Harness
 from cluster_bot.launchers.modal_functions import Login, Modal, ModalFunctions, Timing, read_gpus
 from cluster_bot.launchers.modal_functions.deploy import Deployment, deploy
 from cluster_bot.runs.ports import Launcher, SpoolSource
-from cluster_bot.runs.run import Run
+from cluster_bot.runs.run import Handle, Run
 from cluster_runner import wire
 from cluster_runner.wire import Event
 from cluster_sandbox.modal import Call, ModalServer
@@ -40,7 +40,7 @@ class ModalHarness(Harness):
 
     def __init__(self, home: Path, server: ModalServer, login: Login) -> None:
         super().__init__()
-        self._home, self._server, self._login = home, server, login
+        self._home, self.server, self._login = home, server, login
         self._bots = count(1)
         self.outside = home / "outside"
         self.outside.mkdir()
@@ -83,22 +83,22 @@ class ModalHarness(Harness):
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        self._server.hold_containers()
+        self.server.hold_containers()
         try:
             yield
         finally:
-            self._server.release_containers()
+            self.server.release_containers()
 
     async def ended(self, run: Run) -> None:
-        await self._server.wait(lambda: all(call.output is not None for call in self._of(run)), PATIENCE_S)
+        await self.server.wait(lambda: all(call.output is not None for call in self._of(run)), PATIENCE_S)
 
     def kill_runner(self, run: Run) -> None:
         (call,) = self._of(run)
-        self._server.kill_container(call.id)
+        self.server.kill_container(call.id)
 
     @contextmanager
     def outage(self) -> Iterator[None]:
-        fault = self._server.fail("FunctionMap", times=None)
+        fault = self.server.fail("FunctionMap", times=None)
         fault.route = None
         fault.match = lambda request: request.query["caller"] == "client"
         try:
@@ -106,8 +106,13 @@ class ModalHarness(Harness):
         finally:
             fault.times = 0
 
+    async def call_ends(self, handle: Handle) -> None:
+        """Wait until one call is over."""
+        call = self.server.call(json.loads(handle.text)["call"])
+        await self.server.wait(lambda: call.output is not None, PATIENCE_S)
+
     def _of(self, run: Run) -> list[Call]:
-        return [call for call in self._server.calls if _attempt(call) == (run.id, run.attempt)]
+        return [call for call in self.server.calls if _attempt(call) == (run.id, run.attempt)]
 
 
 def _attempt(call: Call) -> tuple[str, int]:

@@ -28,7 +28,8 @@ async def _app(settings: Settings) -> Said:
     login, wanted = modal_login(settings), deployment(settings)
     there = await look(login)
     if there is None:
-        return Said(f"{login.app} is deployed, but not by this bot; {_DEPLOY}", warning=True)
+        # Modal forgets after a week what nobody asked for.
+        return Said(f"the token is accepted, and {login.app} is deployed; it is not known any more by which version")
     version, _, network = there.partition(" ")
     if version != wanted.version:
         return Said(f"{login.app} was deployed by version {version[:40]} of this bot; {_DEPLOY}", warning=True)

@@ -224,7 +224,7 @@ def _observed(run: Run, seen: Observation, now: float, rules: Rules) -> Run:
             return _unheard(run, seen.detail) if seen.detail else run
         case Sighting.PENDING:
             run = run if run.gone_at is None else replace(run, gone_at=None)
-            return run if run.detail == seen.detail else replace(run, detail=seen.detail)
+            return _unheard(run, seen.detail)
         case Sighting.RUNNING:
             run = run if run.gone_at is None else replace(run, gone_at=None)
             if run.status is Status.STARTING:

@@ -269,7 +269,7 @@ class Follower:
 
     async def _collect(self, run: Run, known: _Known) -> bool:
         """Bring what the spool has into the store; False where there may be more at once."""
-        if self._spool is None or run.launched_at is None:
+        if self._spool is None or run.launched_at is None or run.status is Status.QUEUED:
             return True
         if known.fetched is None or known.fetched[0] != run.attempt:
             known.fetched = (run.attempt, await self._store.last_event(run.id, run.attempt))
@@ -310,14 +310,14 @@ class Follower:
             return run
         return await self._start(run)
 
-    async def _start(self, run: Run, found: Unknowable | None = None, *, again: bool = False) -> Run:
-        """Ask the launcher for the attempt; `again` where it was asked before, of which it has then `found` this."""
+    async def _start(self, run: Run, *, again: bool = False) -> Run:
+        """Ask the launcher for the attempt; `again` where it was asked before, and nobody knows what came of it."""
         try:
             async with asyncio.timeout(self._pace.answer_s):
                 handle = await self._launcher.start(run)
         except LaunchRefusedError as refusal:
             log.warning("launch refused: %s", refusal, extra={"action": "launch_refused", "run": run.id})
-            if again and (found is Unknowable.EVER or not await self._let_go(run)):
+            if again and not await self._let_go(run):
                 # This time nothing was started; what the first asking started may begin yet.
                 return run
             return await self._move(run, LaunchRefused(refusal.detail, refusal.again, refusal.after_s))
@@ -365,7 +365,7 @@ class Follower:
             # What was half launched must never begin. Where it has begun since, it can be found and stopped.
             let_go = await self._let_go(run)
             return await self._move(run, LaunchRefused("", again=False)) if let_go else run
-        return await self._start(run, found, again=True)
+        return await self._start(run, again=True)
 
     async def _ask_to_stop(self, handle: Handle, known: _Known) -> None:
         now = self._clock()

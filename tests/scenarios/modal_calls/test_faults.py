@@ -55,6 +55,10 @@ async def test_an_exhausted_quota_is_waited_for(hall: Hall) -> None:
     await hall.ends(place, Status.SUCCEEDED)
     assert fault.spent
     assert place.ledger.begun == 1
+    # Of the attempt that was refused nobody has asked.
+    asked = {one.body.partition_key.decode() for one in hall.modal.transcript if one.route == "QueueNextItems"}
+    run_id, _, attempt = hall.run_row(place)
+    assert {one for one in asked if one.startswith(run_id)} == {f"{run_id}-{attempt}"} == {f"{run_id}-2"}
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ async def test_a_gpu_by_its_count_and_a_time_limit_reach_modal(hall: Hall) -> No
     assert call.container is not None
     assert (call.container.gpu, call.container.gpu_count) == ("H100", 2)
     # The program's own time and what else a run takes, in steps.
-    assert call.timeout_s == 900
+    assert call.timeout_s == 1200
 
 
 async def test_what_was_never_offered_is_refused_before_anything_is_called(hall: Hall) -> None:
@@ -77,8 +77,10 @@ async def test_a_program_that_takes_too_long_is_ended_by_its_own_limit(hall: Hal
 async def test_a_bot_that_is_away_misses_nothing(hall: Hall) -> None:
     place = await hall.hold(CHATTING)
     await hall.says(place, "line 3")
+    before = len(hall.server.events)
     await hall.restart(place.ledger.go)
     await hall.ends(place, Status.SUCCEEDED)
+    assert not any("waits for" in event.content for event in hall.server.events[before:])
     (said,) = [int(found[1]) for note in place.ledger.notes() if (found := re.fullmatch(r"said (\d+)", note))]
     assert hall.logged(place) == [f"line {number}" for number in range(said)]
 

@@ -134,6 +134,21 @@ class Torn(Tame):
         self.asked += 1
         return Unknowable.EVER if self.asked < 3 else self.cage.handle_of(run)
 
+    async def discard(self, run: Run) -> bool:
+        # Its runner lives, and can't be kept from executing any more.
+        return self.cage.handle_of(run) is None and await super().discard(run)
+
+
+class Forgetful(Torn):
+    """The same, but that what was started first has not begun, and never will once it is forbidden."""
+
+    async def discard(self, run: Run) -> bool:
+        self.cage.launches.pop((run.id, run.attempt), None)
+        return await super().discard(run)
+
+    async def find(self, run: Run) -> Handle | Unknowable | None:
+        return Unknowable.EVER
+
 
 class Mute(Tame):
     """Every look fails with an exception, against its promise."""

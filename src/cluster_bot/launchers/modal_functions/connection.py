@@ -1,4 +1,4 @@
-"""Modal as this launcher needs it: ten verbs over the released client.
+"""Modal as this launcher needs it: nine verbs over the released client.
 
 The only file that knows the client's inside. It is used in the bot's own loop, through the classes with an underscore,
 since those without one do their work in a thread and a loop of their own; and where the client would unpickle what a
@@ -10,11 +10,13 @@ Raises what the client raises: `modal.exception.Error`s, and `TimeoutError` and 
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import modal.exception
+from grpclib.exceptions import StreamTerminatedError
 from modal._functions import _Function
 from modal._utils.grpc_utils import Retry
 from modal.client import _Client
@@ -31,6 +33,8 @@ _GRACE_S = 10.0
 # A deployed function's id, and what was made of it, are asked for again after this.
 _FUNCTION_S = 60.0
 _MOST_EXCEPTION_CHARS = 500
+# Requests that lie open on one connection: a server takes a hundred or so, and who comes next waits without a word.
+_MOST_ON_ONE = 60
 
 # What the client raises where Modal could not be asked, as against Modal's saying no.
 OUTAGES = (
@@ -40,6 +44,7 @@ OUTAGES = (
     modal.exception.InternalFailure,
     modal.exception.TimeoutError,
     modal.exception.ClientClosed,
+    StreamTerminatedError,
     TimeoutError,
     OSError,
 )
@@ -77,13 +82,49 @@ class ExpiredError(Exception):
     """Modal knows the call and keeps its result no longer."""
 
 
+class _Connected:
+    """One connection, made when it is first wanted, once for all who wait for it; `busy` requests lie open on it."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+        self._opening: asyncio.Task[Any] | None = None
+        self.busy = 0
+
+    async def client(self) -> Any:
+        """The client; raises what it raises where it can't connect, and tries again the next time."""
+        if self._opening is None or (self._opening.done() and not _went_well(self._opening)):
+            self._opening = asyncio.create_task(self._open(), name="modal-connect")
+        # Whoever waits no longer leaves it to the others.
+        return await asyncio.shield(self._opening)
+
+    async def close(self) -> None:
+        """Let go of it."""
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        if _went_well(opening):
+            await opening.result().close()
+
+    async def _open(self) -> Any:
+        login = self._login
+        client: Any = _Client(login.server_url, api_pb2.CLIENT_TYPE_CLIENT, (login.token_id, login.token_secret))
+        await client._open()
+        return client
+
+
+def _went_well(opening: asyncio.Task[Any]) -> bool:
+    return not opening.cancelled() and opening.exception() is None
+
+
 class Modal:
     """One login. Connects when it is first used; every verb may be called again."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
-        self._opening = asyncio.Lock()
-        self._client: Any = None
+        self._client: _Connected | None = None
+        self._others: list[_Connected] = []
         self._functions: dict[tuple[str, int], tuple[float, Any]] = {}
         self._kept: tuple[Any, Any] | None = None
 
@@ -99,11 +140,12 @@ class Modal:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        client, self._client = self._client, None
+        all_of_them = [*self._others, *([] if self._client is None else [self._client])]
+        self._client, self._others = None, []
         self._functions.clear()
         self._kept = None
-        if client is not None:
-            await client.close()
+        for one in all_of_them:
+            await one.close()
 
     async def hello(self) -> None:
         """Ask Modal whether it takes the token."""
@@ -146,8 +188,8 @@ class Modal:
             start_idx=0,
             end_idx=0,
         )
-        stub = (await self._open())._stub
-        response = await stub.FunctionGetOutputs(request, retry=Retry(attempt_timeout=wait_s + _GRACE_S))
+        async with self._stub(wait_s) as stub:
+            response = await stub.FunctionGetOutputs(request, retry=Retry(attempt_timeout=wait_s + _GRACE_S))
         if not response.outputs:
             if response.num_unfinished_inputs == 0:
                 raise ExpiredError
@@ -195,17 +237,9 @@ class Modal:
         request = api_pb2.QueueNextItemsRequest(
             queue_id=events.object_id, partition_key=partition.encode(), last_entry_id=after, item_poll_timeout=wait_s
         )
-        stub = (await self._open())._stub
-        response = await stub.QueueNextItems(request, retry=Retry(attempt_timeout=wait_s + _GRACE_S))
+        async with self._stub(wait_s) as stub:
+            response = await stub.QueueNextItems(request, retry=Retry(attempt_timeout=wait_s + _GRACE_S))
         return [Item(item.entry_id, _content(item.value)) for item in response.items]
-
-    async def drop(self, partition: str, count: int) -> None:
-        """Take the first `count` items out of a partition, unread."""
-        _, events = await self._places()
-        request = api_pb2.QueueGetRequest(
-            queue_id=events.object_id, partition_key=partition.encode(), timeout=0.0, n_values=count
-        )
-        await (await self._open())._stub.QueueGet(request)
 
     async def clear(self, partition: str) -> None:
         """Take all items out of a partition."""
@@ -215,15 +249,25 @@ class Modal:
     # --- below --------------------------------------------------------------------------------------------------
 
     async def _open(self) -> Any:
-        async with self._opening:
-            if self._client is None:
-                login = self._login
-                client: Any = _Client(
-                    login.server_url, api_pb2.CLIENT_TYPE_CLIENT, (login.token_id, login.token_secret)
-                )
-                await client._open()
-                self._client = client
-            return self._client
+        if self._client is None:
+            self._client = _Connected(self._login)
+        return await self._client.client()
+
+    @asynccontextmanager
+    async def _stub(self, wait_s: float) -> AsyncIterator[Any]:
+        """Where to ask; what may lie open for `wait_s` never keeps short requests from their answers."""
+        if not wait_s:
+            yield (await self._open())._stub
+            return
+        one = next((one for one in self._others if one.busy < _MOST_ON_ONE), None)
+        if one is None:
+            one = _Connected(self._login)
+            self._others.append(one)
+        one.busy += 1
+        try:
+            yield (await one.client())._stub
+        finally:
+            one.busy -= 1
 
     def _named(self) -> Any:
         return _Function.from_name(self._login.app, FUNCTION, environment_name=self._login.environment or None)

@@ -1,7 +1,7 @@
 """The launcher's verbs over Modal: a run is a call of one deployed function, with a GPU and a time of its own.
 
 Made by the composition root. Who may execute an attempt is decided in the app's Dict, by the container that comes
-first, so a call too many does no harm; its events lie in the app's Queue until the bot has them, so a restart loses
+first, so a call too many does no harm; its events lie in the app's Queue until the run is over, so a restart loses
 none.
 Handles name the call, the attempt and the GPU. ARCHITECTURE.md says why it is a Queue.
 """
@@ -21,12 +21,12 @@ import modal.exception
 from cluster_bot.errors import UserError
 from cluster_bot.launchers.modal_functions.connection import OUTAGES, ExpiredError, Modal
 from cluster_bot.launchers.modal_functions.gpus import ModalGpu, wished
-from cluster_bot.launchers.modal_functions.problems import nothing_started, refusal
+from cluster_bot.launchers.modal_functions.problems import REFUSALS, nothing_started, refusal
 from cluster_bot.launchers.modal_functions.spooling import MOST_FILE_BYTES
-from cluster_bot.launchers.modal_functions.watch import CallWatch, Receiver, Timing
+from cluster_bot.launchers.modal_functions.watch import CallWatch, Receiver, Timing, call_in
 from cluster_bot.launchers.spool_folder import SpoolFolder, SpoolReader, attempts_below
 from cluster_bot.log import get_logger
-from cluster_bot.runs.ports import GpuOffer, LaunchUncertainError, Unknowable
+from cluster_bot.runs.ports import GpuOffer, LaunchRefusedError, LaunchUncertainError, Unknowable
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.run import Handle, Observation, Run, Sighting
 from cluster_bot.runs.spec import RunSpec
@@ -37,7 +37,9 @@ log = get_logger(__name__)
 
 ORDER_VERSION = 1
 # What a run takes beside its program's own time: the compiler's two minutes, packages, the last events.
-SETUP_S = 300
+SETUP_S = 600
+# So many attempts are remembered as over, for who asks of one a moment too late.
+_REMEMBERED = 1000
 # Calls of one GPU and one time share Modal's pool of containers, so times come in steps.
 _TIMEOUT_STEP_S = 300
 # About how long a container takes to come, and how many with GPUs an account may have at once; both as Modal gives them
@@ -45,6 +47,7 @@ _TIMEOUT_STEP_S = 300
 _STARTS_IN_S = 10.0
 _AT_ONCE = 10
 _FORBIDDEN = "forbidden"
+_OVER = Observation(Sighting.MISSING, "it was let go")
 _NO_RUN = Observation(Sighting.MISSING, "it is no run of this launcher")
 _ATTEMPT = re.compile(r"[0-9a-f]{32}-[1-9][0-9]{0,8}")
 _CALL = re.compile(r"fc-[A-Za-z0-9]{1,60}")
@@ -101,6 +104,7 @@ class ModalFunctions:
         self._calls: dict[_Named, CallWatch] = {}
         self._readers: dict[str, SpoolReader] = {}
         self._stops: dict[str, float] = {}
+        self._over: dict[str, None] = {}
 
     # --- before a run -------------------------------------------------------------------------------------------
 
@@ -128,13 +132,15 @@ class ModalFunctions:
         return kinds.count(gpu)
 
     def _waits(self, named: _Named, watch: CallWatch) -> bool:
-        receiver = self._receivers.get(named.attempt)
-        return watch.ended is None and not (receiver is not None and receiver.begun)
+        return watch.ended is None and not watch.receiver.begun
 
     # --- start, find, stop --------------------------------------------------------------------------------------
 
     async def start(self, run: Run) -> Handle:
         """Call the function; who executes the attempt is decided by the claim."""
+        if _attempt(run) in self._over:
+            # It was forbidden after a launch of which nothing was known; the next attempt is another.
+            raise LaunchRefusedError("Modal did not take it", again=True)
         try:
             gpu = self._wished(run.gpu)
         except UserError as gone:
@@ -147,16 +153,27 @@ class ModalFunctions:
             raise refusal(error, again=isinstance(error, OUTAGES)) from error
         try:
             call = await self._modal.spawn(function, order)
-        except OUTAGES as error:
-            raise LaunchUncertainError(
-                f"Modal did not say whether it took the call ({type(error).__name__})"
-            ) from error
-        except modal.exception.Error as error:
+        except REFUSALS as error:
+            if isinstance(error, modal.exception.ResourceExhaustedError):
+                # The client asks again by itself: the first time it may have been heard, and not been answered.
+                await self._make_sure(run)
             raise refusal(error, again=False) from error
+        except (modal.exception.Error, *OUTAGES) as error:
+            detail = f"Modal did not say whether it took the call ({type(error).__name__})"
+            raise LaunchUncertainError(detail) from error
         named = _Named(call, _attempt(run), gpu)
         self._watch(named)
         await self._remember(named)
         return named.handle
+
+    async def _make_sure(self, run: Run) -> None:
+        """See to it that nothing of an attempt will ever execute; raises LaunchUncertainError where it may have."""
+        try:
+            forbidden = await self._modal.put_once(_attempt(run), _FORBIDDEN)
+        except (modal.exception.Error, *OUTAGES) as error:
+            raise LaunchUncertainError("Modal refused, and may have taken it before") from error
+        if not forbidden:
+            raise LaunchUncertainError("Modal refused, and has it")
 
     def _order(self, run: Run, gpu: str) -> str:
         payload = wire.pack(run.spec.payload(run.id, run.attempt))
@@ -171,7 +188,10 @@ class ModalFunctions:
             log.info("call not remembered: %s", type(error).__name__, extra={"action": "modal_call_not_remembered"})
 
     async def find(self, run: Run) -> Handle | Unknowable | None:
-        """Who has won the attempt's claim, else who was called for it; EVER where neither is known."""
+        """Who has won the attempt's claim, else who was called for it; EVER where neither is known.
+
+        None where the attempt is forbidden, so that it never began.
+        """
         attempt = _attempt(run)
         try:
             claimed = await self._modal.value(attempt)
@@ -179,11 +199,12 @@ class ModalFunctions:
         except (modal.exception.Error, *OUTAGES) as error:
             log.warning("could not look for a call: %s", type(error).__name__, extra={"action": "find_failed"})
             return Unknowable.NOW
+        if claimed == _FORBIDDEN:
+            self._forget(attempt)
+            return None
         call, _, gpu = (called or "").partition("/")
-        if claimed is not None and claimed != _FORBIDDEN and claimed != call:
-            # Called twice; the other one's GPU is the same.
-            call, gpu = claimed, gpu or self._wished(run.gpu)
-        named = _Named.parsed(call, attempt, gpu)
+        # Where it was called twice, the winner is the one.
+        named = _Named.parsed(call_in(claimed) or call, attempt, gpu or run.gpu or "unknown")
         return Unknowable.EVER if named is None else named.handle
 
     async def stop(self, handle: Handle) -> None:
@@ -229,10 +250,13 @@ class ModalFunctions:
         """What was heard of each call; asked for where it is new here, or where nothing was heard for a while."""
         named = {handle: _Named.of(handle) for handle in handles}
         asked_before = time.monotonic() - self._timing.probe_s
-        watches = {one: self._watch(one) for one in named.values() if one is not None}
+        watches = {one: self._watch(one) for one in named.values() if one is not None and one.attempt not in self._over}
         due = [watch for watch in watches.values() if watch.ended is None and watch.asked_at <= asked_before]
         await asyncio.gather(*(watch.look() for watch in due))
-        return {handle: _NO_RUN if one is None else self._observation(one) for handle, one in named.items()}
+        return {
+            handle: _NO_RUN if one is None else self._observation(one, watches[one]) if one in watches else _OVER
+            for handle, one in named.items()
+        }
 
     def _watch(self, named: _Named) -> CallWatch:
         watch = self._calls.get(named)
@@ -250,13 +274,13 @@ class ModalFunctions:
             self._receivers[attempt] = receiver
         return receiver
 
-    def _observation(self, named: _Named) -> Observation:
-        watch, url = self._calls[named], self.link_of(named.handle)
+    def _observation(self, named: _Named, watch: CallWatch) -> Observation:
+        url = self.link_of(named.handle)
         if watch.ended is not None:
             seen = watch.ended
         elif watch.trouble:
             seen = Observation(Sighting.UNKNOWN, "Modal can't be asked at the moment")
-        elif self._receivers[named.attempt].begun:
+        elif watch.receiver.begun:
             seen = Observation(Sighting.RUNNING)
         else:
             others = self._waiting(named.gpu.partition(":")[0]) - 1
@@ -277,17 +301,13 @@ class ModalFunctions:
     async def fetch(self, run: Run, after: int) -> Sequence[Event]:
         """The next events that have come, at most 500."""
         attempt = _attempt(run)
-        if run.status.final and attempt not in self._receivers:
+        if attempt in self._over or (run.status.final and attempt not in self._receivers):
             return []
-        await self._make_room(self._receiver(attempt), after)
+        if not self._receiver(attempt).begun:
+            # What lies there is of an earlier life, and about to be written anew.
+            return []
         reader = self._readers.setdefault(attempt, SpoolReader(self._root / attempt))
         return await asyncio.to_thread(reader.read, after)
-
-    async def _make_room(self, receiver: Receiver, after: int) -> None:
-        try:
-            await receiver.stored(after)
-        except (modal.exception.Error, *OUTAGES) as error:
-            log.info("no room made: %s", type(error).__name__, extra={"action": "modal_no_room"})
 
     async def artifact(self, run: Run, stored: str) -> bytes | None:
         """A file that has come, at most 16 MiB."""
@@ -297,10 +317,12 @@ class ModalFunctions:
         """Forget the attempt, here and at Modal, so that it never begins; False while its container lives."""
         attempt = _attempt(run)
         if not await self._modal.put_once(attempt, _FORBIDDEN):
-            call = await self._modal.value(attempt)
-            if call is not None and call != _FORBIDDEN and await self._lives(call):
+            call = call_in(await self._modal.value(attempt))
+            if call and await self._lives(call):
                 return False
+        self._forget(attempt)
         for named in [named for named in self._calls if named.attempt == attempt]:
+            self._stops.pop(named.call, None)
             await self._calls.pop(named).close()
         receiver = self._receivers.pop(attempt, None)
         if receiver is not None:
@@ -309,6 +331,12 @@ class ModalFunctions:
         self._readers.pop(attempt, None)
         await asyncio.to_thread(shutil.rmtree, self._root / attempt, ignore_errors=True)
         return True
+
+    def _forget(self, attempt: str) -> None:
+        """Nothing of it is watched any more, whoever asks a moment too late."""
+        self._over[attempt] = None
+        while len(self._over) > _REMEMBERED:
+            del self._over[next(iter(self._over))]
 
     async def _lives(self, call: str) -> bool:
         try:

@@ -8,6 +8,8 @@ here as data. Called by `connection`.
 import pickletools
 
 _NOTHING_BUT_FRAMES = frozenset({"PROTO", "FRAME", "MEMOIZE", "STOP"})
+# Two for the frame, one for the value, one for the memo, one for the end; a little more does no harm.
+_MOST_OPCODES = 8
 _VALUES = frozenset({"BINBYTES", "BINBYTES8", "SHORT_BINBYTES", "BINUNICODE", "BINUNICODE8", "SHORT_BINUNICODE"})
 
 
@@ -19,7 +21,9 @@ def plain_value(pickled: bytes) -> bytes | str:
     """The bytes or the string that `pickled` holds; raises NotPlainError for whatever else it is."""
     found: list[bytes | str] = []
     try:
-        for opcode, argument, _ in pickletools.genops(pickled):
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(pickled)):
+            if number >= _MOST_OPCODES:
+                raise NotPlainError("it does more than to hold a value")
             if opcode.name in _VALUES and isinstance(argument, bytes | str):
                 found.append(argument)
             elif opcode.name not in _NOTHING_BUT_FRAMES:

@@ -7,6 +7,15 @@ import modal.exception
 
 from cluster_bot.runs.ports import LaunchRefusedError
 
+# Modal's plain no's. Whatever else the client raises says nothing of what was done.
+REFUSALS = (
+    modal.exception.NotFoundError,
+    modal.exception.AuthError,
+    modal.exception.PermissionDeniedError,
+    modal.exception.ResourceExhaustedError,
+    modal.exception.InvalidError,
+    modal.exception.VersionError,
+)
 _AGAIN_S = 30.0
 _MOST_CHARS = 200
 

@@ -9,6 +9,7 @@ Limits: 64 MiB for an attempt, of which 16 MiB a file; what comes beyond is left
 import os
 import re
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster_runner import wire
@@ -22,13 +23,22 @@ _NAMES_A_FILE = b'"kind":"artifact"'
 _LAST_NUMBER = re.compile(rb'{"n":([1-9][0-9]{0,15}),')
 
 
+@dataclass(slots=True)
+class _File:
+    """A file on its way: `pieces` by where they begin."""
+
+    path: Path
+    size: int
+    pieces: dict[int, int] = field(default_factory=dict)
+
+
 class SpoolWriter:
     """Writes one attempt's folder anew from its first item on. Any method may raise OSError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._size = 0
-        self._pieces: dict[int, Path] = {}
+        self._files: dict[int, _File] = {}
         # What came before is written again: the partition has it all.
         shutil.rmtree(path, ignore_errors=True)
         (path / "artifacts").mkdir(parents=True, mode=0o700)
@@ -52,12 +62,17 @@ class SpoolWriter:
         return 0 if last is None else int(last[1])
 
     def _piece(self, number: int, offset: int, size: int, piece: bytes) -> None:
-        if size > MOST_FILE_BYTES or offset + len(piece) > size or len(self._pieces) >= _MOST_FILES:
+        if size > MOST_FILE_BYTES or offset + len(piece) > size:
             return
-        path = self._pieces.setdefault(number, self._path / f"piece-{number}")
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        if number not in self._files:
+            if len(self._files) >= _MOST_FILES:
+                return
+            self._files[number] = _File(self._path / f"piece-{number}", size)
+        one = self._files[number]
+        with os.fdopen(os.open(one.path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.seek(offset)
             file.write(piece)
+        one.pieces[offset] = len(piece)
 
     def _name(self, line: bytes) -> None:
         """Give a file the name that its event says, before the event is there to be read."""
@@ -65,6 +80,8 @@ class SpoolWriter:
             event = wire.event_from_line(line)
         except WireError:
             return
-        piece, stored = self._pieces.pop(event.n, None), event.body.get("stored")
-        if piece is not None and event.kind == "artifact" and wire.is_plain_name(stored):
-            piece.replace(self._path / "artifacts" / str(stored))
+        one, stored = self._files.get(event.n), event.body.get("stored")
+        # A file of which a part is missing is none.
+        whole = one is not None and sum(one.pieces.values()) == one.size and one.path.exists()
+        if one is not None and whole and event.kind == "artifact" and wire.is_plain_name(stored):
+            one.path.replace(self._path / "artifacts" / str(stored))

@@ -1,16 +1,17 @@
 """What is heard of runs at Modal: a long request for each call's end, and one for each attempt's items.
 
 Called by `launcher`. Both requests return at the moment there is something, so that a line is here as soon as Modal has
-it, and an end is known at once. Nothing here survives a restart or needs to: Modal has it all, and is asked again from
-the first item on. Limits: two requests lie open at Modal for each run under way.
+it, and an end is known at once. Nothing here survives a restart or needs to: Modal has it all, nothing is taken out
+before a run is over, and it is asked again from the first item on. Limits: two requests lie open at Modal for each run
+under way.
 """
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import modal.exception
 
@@ -24,8 +25,8 @@ log = get_logger(__name__)
 # How long a request lies open; what is in between may cut what is silent for longer.
 _WAIT_S = 30.0
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0)
-# So many items may lie at Modal, of 5,000, before those that the store has are taken away.
-_ROOMY = 1000
+# How long a look may take before it counts as an outage.
+_LOOK_S = 5.0
 
 _NOT_KNOWN = Observation(Sighting.MISSING, "Modal does not know this call any more")
 _EXPIRED = Observation(Sighting.MISSING, "Modal keeps the result of this call no longer")
@@ -33,7 +34,7 @@ _EXPIRED = Observation(Sighting.MISSING, "Modal keeps the result of this call no
 _KILLED = 137
 _EVICTED = "Modal ended the container because it took more memory than the machine has"
 _ENDS = {
-    "success": Observation(Sighting.FINISHED),
+    "success": Observation(Sighting.FINISHED, "its container ended and said nothing of the program's end"),
     "terminated": Observation(Sighting.FINISHED, "the call was cancelled at Modal", ending=Reason.CANCELLED_OUTSIDE),
     "timeout": Observation(Sighting.FINISHED, "Modal's own limit for the container was over", ending=Reason.TIME_LIMIT),
     "internal_failure": Observation(Sighting.FINISHED, "Modal lost the container, or ended it"),
@@ -41,6 +42,12 @@ _ENDS = {
     "memory_manager_eviction": Observation(Sighting.FINISHED, _EVICTED, ending=Reason.OUT_OF_MEMORY),
     "memory_thrashing_eviction": Observation(Sighting.FINISHED, _EVICTED, ending=Reason.OUT_OF_MEMORY),
 }
+
+
+def call_in(claim: str | None) -> str:
+    """The call that won a claim, "" where none did: nobody has, or the launcher has forbidden the attempt."""
+    call, slash, _ = (claim or "").partition("/")
+    return call if slash else ""
 
 
 def meaning(output: Output) -> Observation:
@@ -67,12 +74,11 @@ class Receiver:
     """One attempt's items, written to `folder` as they come; `heard()` is called for each lot."""
 
     def __init__(self, modal: Modal, partition: str, folder: Path, heard: Callable[[], None]) -> None:
-        self._modal, self._partition = modal, partition
+        self._modal, self.partition = modal, partition
         self._folder, self._heard = folder, heard
         self._writer: SpoolWriter | None = None
         self._writing = asyncio.Lock()
         self._entry = ""
-        self._lasts: deque[int] = deque()
         self._closing = asyncio.Event()
         self.begun = False
         self._task = asyncio.create_task(self._receive(), name=f"modal-items-{partition}")
@@ -81,21 +87,6 @@ class Receiver:
         """Take what is there; raises what `Modal` raises."""
         while await self._take(0.0):
             pass
-
-    async def stored(self, number: int) -> None:
-        """The store has everything up to event `number`: make room at Modal where it gets narrow."""
-        if len(self._lasts) < _ROOMY:
-            return
-        count = 0
-        # An item without a number, a piece of a file, goes with the event after it.
-        for position, last in enumerate(self._lasts, 1):
-            if last > number:
-                break
-            count = position if last else count
-        if count:
-            await self._modal.drop(self._partition, count)
-            for _ in range(count):
-                self._lasts.popleft()
 
     async def close(self) -> None:
         """Listen no more."""
@@ -118,22 +109,24 @@ class Receiver:
 
     async def _take(self, wait_s: float) -> bool:
         after = self._entry
-        items = await self._modal.items(self._partition, after, wait_s)
+        items = await self._modal.items(self.partition, after, wait_s)
         async with self._writing:
-            if not items or after != self._entry:
+            if self._closing.is_set() or not items:
+                return False
+            if after != self._entry:
                 # Somebody else took them meanwhile.
-                return bool(items)
+                return True
             for item in items:
-                self._lasts.append(await asyncio.to_thread(self._add, item.content))
-            self._entry = items[-1].entry
+                await to_its_end(asyncio.to_thread(self._add, item.content))
+                self._entry = item.entry
         self.begun = True
         self._heard()
         return True
 
-    def _add(self, content: bytes) -> int:
+    def _add(self, content: bytes) -> None:
         if self._writer is None:
             self._writer = SpoolWriter(self._folder)
-        return self._writer.add(content)
+        self._writer.add(content)
 
 
 class CallWatch:
@@ -143,7 +136,7 @@ class CallWatch:
     """
 
     def __init__(self, modal: Modal, call: str, receiver: Receiver, changed: Callable[[], None]) -> None:
-        self._modal, self._call, self._receiver, self._changed = modal, call, receiver, changed
+        self._modal, self._call, self.receiver, self._changed = modal, call, receiver, changed
         self._closing = asyncio.Event()
         self.ended: Observation | None = None
         self.trouble = False
@@ -151,9 +144,16 @@ class CallWatch:
         self._task = asyncio.create_task(self._follow(), name=f"modal-call-{call}")
 
     async def look(self) -> None:
-        """Ask now, without waiting for anything to happen."""
-        if self.ended is None:
-            await self._ask(0.0)
+        """Ask now, without waiting for anything to happen; what is there of its items is taken, too."""
+        if self.ended is not None:
+            return
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                await self._ask(0.0)
+                if self.ended is None and not self.trouble:
+                    await self.receiver.drain()
+        except OUTAGES:
+            self.trouble = True
 
     async def close(self) -> None:
         """Watch no more."""
@@ -177,7 +177,7 @@ class CallWatch:
             ended = await self._end(wait_s)
             if ended is not None:
                 # In this order: whoever hears of the end finds everything that was said before it.
-                await self._receiver.drain()
+                await self.receiver.drain()
                 self.ended = ended
             self.trouble = False
         except Exception as error:
@@ -187,13 +187,31 @@ class CallWatch:
         self.asked_at = time.monotonic()
 
     async def _end(self, wait_s: float) -> Observation | None:
+        # Two may be asking at once, and one of them may find that it is another call.
+        call = self._call
         try:
-            output = await self._modal.output(self._call, wait_s)
+            output = await self._modal.output(call, wait_s)
         except ExpiredError:
             return _EXPIRED
         except (modal.exception.NotFoundError, modal.exception.InvalidError):
             return _NOT_KNOWN
+        if output is not None and output.status == "success":
+            winner = call_in(await self._modal.value(self.receiver.partition))
+            if winner not in ("", call):
+                # It was called twice, and the other one has the program.
+                self._call = winner
+                return None
         return None if output is None else meaning(output)
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do it wholly, even if nobody waits for it any more: a thread can't be stopped, and must not be overtaken."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 async def pause(closing: asyncio.Event, failures: int) -> None:
