@@ -139,12 +139,16 @@ class Torn(Tame):
         return self.cage.handle_of(run) is None and await super().discard(run)
 
 
-class Forgetful(Torn):
-    """The same, but that what was started first has not begun, and never will once it is forbidden."""
+class Reticent(Tame):
+    """Nobody can know whether its first asking took effect, but it can be forbidden; asked again it refuses."""
 
-    async def discard(self, run: Run) -> bool:
-        self.cage.launches.pop((run.id, run.attempt), None)
-        return await super().discard(run)
+    asked = 0
+
+    async def start(self, run: Run) -> Handle:
+        self.asked += 1
+        if self.asked == 1:
+            raise LaunchUncertainError("the answer was lost")
+        raise LaunchRefusedError("not now", again=False)
 
     async def find(self, run: Run) -> Handle | Unknowable | None:
         return Unknowable.EVER

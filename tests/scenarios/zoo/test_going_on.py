@@ -119,11 +119,11 @@ async def test_a_refusal_after_a_lost_answer_is_no_proof(tmp_path: Path, talk: T
 async def test_a_refusal_after_a_lost_answer_goes_on_where_the_first_can_be_forbidden(
     tmp_path: Path, talk: Talk
 ) -> None:
-    forgetful, other = animals.Forgetful(Cage()), second()
-    async with keep(tmp_path, forgetful, other) as keeper:
+    reticent, other = animals.Reticent(Cage()), second()
+    async with keep(tmp_path, reticent, other) as keeper:
         run = await ended_there(keeper, await keeper.submit("second"), other, talk)
-        assert (run.id, 1) in forgetful.cage.discards
-        assert forgetful.cage.executions == {}
+        assert (run.id, 1) in reticent.cage.discards
+        assert reticent.cage.executions == {}
 
 
 async def test_how_long_runs_waited_is_remembered(tmp_path: Path, talk: Talk) -> None:
