@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/modal_overhead.py [--runs N]
 
 What is Modal's is not counted: from the arrival of the call to the moment a container is given it. The stand-in starts
-containers at once and answers in a millisecond; the real one takes its time, which comes on top. All times are
-milliseconds by one machine's clock: the program prints its own, the servers stamp what arrives.
+containers at once and answers in a millisecond; the real one takes its time, which comes on top. As in the image there,
+no bubblewrap stands around the program. All times are milliseconds by one machine's clock: the program prints its own,
+the servers stamp what arrives.
 """
 
 import argparse
@@ -27,7 +28,7 @@ async def main(rounds: int) -> None:
     ours, ends = Series("`/run` to first line, less Modal's"), Series("program's end to the container's")
     async with (
         sandbox() as server,
-        demo_modal(Path(sys.executable)) as modal,
+        demo_modal(Path(sys.executable), sandbox="none") as modal,
         bot_process(server, **modal_settings(modal)),
     ):
         # The first finds nothing connected and nothing looked up.

@@ -1,4 +1,7 @@
-"""The checks of what `/run modal` stands on; none of them starts a container or changes anything."""
+"""The checks of what `/run modal` stands on; none of them starts a container.
+
+The app's Dict and Queue are made by them where they are missing, and nothing else is changed.
+"""
 
 from functools import partial
 

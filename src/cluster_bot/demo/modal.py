@@ -16,10 +16,10 @@ APP = "cluster-bot"
 
 
 @asynccontextmanager
-async def demo_modal(programs_python: Path) -> AsyncIterator[ModalServer]:
-    """A Modal with the app in it, whose Python programs run with `programs_python`."""
+async def demo_modal(programs_python: Path, *, sandbox: str = "auto") -> AsyncIterator[ModalServer]:
+    """A Modal with the app in it, whose Python programs run with `programs_python`, in bubblewrap where that works."""
     # No network is closed here, so the machine must not say so.
-    environment = {"CLUSTER_PYTHON": str(programs_python), "CLUSTER_NETWORK": "open"}
+    environment = {"CLUSTER_PYTHON": str(programs_python), "CLUSTER_NETWORK": "open", "CLUSTER_SANDBOX": sandbox}
     async with ModalServer(environment=environment) as server:
         await server.prepare()
         login = Login(server.token_id, server.token_secret, APP, server_url=server.url)
