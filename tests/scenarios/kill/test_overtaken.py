@@ -198,6 +198,10 @@ async def test_woken_while_the_other_looks(postgres: Postgres, tmp_path: Path, p
             first.send_signal(signal.SIGCONT)
             # Either may be the one that sees the end.
             told = await it.over(run_id, first, second)
+            if not public and not it.github.runs:
+                # A machine so slow that the ten seconds passed after which nobody sends any more what was wished.
+                assert (told.status, told.reason) == (Status.LOST, Reason.DISPATCH_UNKNOWN)
+                return
             await it.github.wait_run(lambda _: all(one.completed for one in it.github.runs), PATIENCE_S)
     assert (told.status, it.noted.begun, it.noted.ended) == (Status.SUCCEEDED, 1, 1)
     if public:

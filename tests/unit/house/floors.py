@@ -44,7 +44,8 @@ VENDORS = {
     # The worker runs containers of the real client.
     "modal": ("cluster_bot.launchers.modal_functions", "cluster_sandbox.modal.worker"),
     "modal_proto": ("cluster_bot.launchers.modal_functions", "cluster_sandbox.modal"),
-    "grpclib": ("cluster_sandbox.modal",),
+    # Modal's client lets its errors through.
+    "grpclib": ("cluster_bot.launchers.modal_functions.connection", "cluster_sandbox.modal"),
     "google": ("cluster_sandbox.modal",),  # what protobuf calls itself
     "modal_runners": (
         "cluster_bot.launchers.modal_functions.deploy",
