@@ -9,7 +9,6 @@ The order is what keeps the promise of one execution: the wish ("attempt n launc
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -157,17 +156,25 @@ class Follower:
         """Discard what a life that ended between a run's last save and its discard left behind."""
         if self._spool is None or not isinstance(self._launcher, SpoolKeeper):
             return
+        facts = {"action": "tidy_failed", "launcher": self._launcher.name}
         try:
-            for run_id, attempt in await self._launcher.left():
-                with contextlib.suppress(UnknownRunError):
-                    run = await self._store.load(run_id)
-                    if attempt < run.attempt or run.launcher != self._launcher.name:
-                        await self._spool.discard(replace(run, attempt=attempt))
-                    elif run.status.final:
-                        self._workers.wake(run_id)
+            left = await self._launcher.left()
         except Exception:
             # Not worth the follower: the next start tries again.
-            log.exception("tidying failed", extra={"action": "tidy_failed", "launcher": self._launcher.name})
+            log.exception("tidying failed", extra=facts)
+            return
+        for run_id, attempt in left:
+            try:
+                run = await self._store.load(run_id)
+                if attempt < run.attempt or run.launcher != self._launcher.name:
+                    await self._spool.discard(replace(run, attempt=attempt))
+                elif run.status.final:
+                    self._workers.wake(run_id)
+            except UnknownRunError:
+                continue
+            except Exception:
+                # Not worth the others.
+                log.exception("tidying failed", extra=facts | {"run": run_id})
 
     # --- one run ------------------------------------------------------------------------------------------------
 

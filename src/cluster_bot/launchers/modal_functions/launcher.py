@@ -128,11 +128,8 @@ class ModalFunctions:
         return found[0]
 
     def _waiting(self, gpu: str) -> int:
-        kinds = [named.gpu.partition(":")[0] for named, watch in self._calls.items() if self._waits(named, watch)]
+        kinds = [named.gpu.partition(":")[0] for named, watch in self._calls.items() if watch.waits]
         return kinds.count(gpu)
-
-    def _waits(self, named: _Named, watch: CallWatch) -> bool:
-        return watch.ended is None and not watch.receiver.begun
 
     # --- start, find, stop --------------------------------------------------------------------------------------
 
@@ -219,7 +216,7 @@ class ModalFunctions:
         try:
             if for_s >= self._timing.terminate_after_s:
                 await self._modal.cancel(named.call, terminate=True)
-            elif for_s >= self._timing.cancel_after_s or (watch is not None and self._waits(named, watch)):
+            elif for_s >= self._timing.cancel_after_s or (watch is not None and watch.waits):
                 await self._modal.cancel(named.call, terminate=False)
         except (modal.exception.NotFoundError, modal.exception.InvalidError):
             # It is gone, which is what was wished.

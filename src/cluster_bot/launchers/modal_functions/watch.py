@@ -143,6 +143,11 @@ class CallWatch:
         self.asked_at = 0.0
         self._task = asyncio.create_task(self._follow(), name=f"modal-call-{call}")
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing was heard of it yet, so that it has no container."""
+        return self.ended is None and not self.receiver.begun
+
     async def look(self) -> None:
         """Ask now, without waiting for anything to happen; what is there of its items is taken, too."""
         if self.ended is not None:
