@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from grpclib import GRPCError, Status
 from modal_proto import api_pb2 as pb
 
 from ..ids import new_id
 from ..model import Dictionary
-from .registry import Caller, Rpcs, not_found
+from .registry import Caller, Rpcs, must_be_made, not_found
 
 rpcs = Rpcs()
 LONGEST = 100_000
@@ -16,24 +15,13 @@ LONGEST = 100_000
 
 @rpcs.answer("DictGetOrCreate")
 def dict_get_or_create(caller: Caller, request: pb.DictGetOrCreateRequest) -> pb.DictGetOrCreateResponse:
-    world, name, kind = caller.service.world, request.deployment_name, request.object_creation_type
+    world, name = caller.service.world, request.deployment_name
     found = world.dict_named(name, request.environment_name)
-    refuse_unnamed(name, kind)
-    if found is None:
-        if kind == pb.OBJECT_CREATION_TYPE_UNSPECIFIED:
-            raise not_found(f"Dict '{name}'")
+    if must_be_made(found is not None, "Dict", name, request.object_creation_type) or found is None:
         found = Dictionary(id=new_id("di"), name=name, environment=world.environment(request.environment_name))
         world.dicts[found.id] = found
         found.entries.update({entry.key: entry.value for entry in request.data})
-    elif kind == pb.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS:
-        raise GRPCError(Status.ALREADY_EXISTS, f"Dict '{name}' exists")
     return pb.DictGetOrCreateResponse(dict_id=found.id, metadata=pb.DictMetadata(name=name))
-
-
-def refuse_unnamed(name: str, kind: int) -> None:
-    """Ephemeral ones are not built."""
-    if not name or kind in (pb.OBJECT_CREATION_TYPE_EPHEMERAL, pb.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP):
-        raise GRPCError(Status.UNIMPLEMENTED, "The sandbox has named dicts and queues only")
 
 
 @rpcs.answer("DictGet")

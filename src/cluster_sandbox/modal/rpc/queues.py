@@ -11,8 +11,7 @@ from modal_proto import api_pb2 as pb
 
 from ..ids import new_id
 from ..model import Partition, Queue
-from .dicts import refuse_unnamed
-from .registry import Caller, Rpcs, not_found
+from .registry import Caller, Rpcs, must_be_made, not_found
 
 rpcs = Rpcs()
 Item = TypeVar("Item")
@@ -22,16 +21,11 @@ MOST_AT_ONCE = 100
 
 @rpcs.answer("QueueGetOrCreate")
 def queue_get_or_create(caller: Caller, request: pb.QueueGetOrCreateRequest) -> pb.QueueGetOrCreateResponse:
-    world, name, kind = caller.service.world, request.deployment_name, request.object_creation_type
+    world, name = caller.service.world, request.deployment_name
     found = world.queue_named(name, request.environment_name)
-    refuse_unnamed(name, kind)
-    if found is None:
-        if kind == pb.OBJECT_CREATION_TYPE_UNSPECIFIED:
-            raise not_found(f"Queue '{name}'")
+    if must_be_made(found is not None, "Queue", name, request.object_creation_type) or found is None:
         found = Queue(id=new_id("qu"), name=name, environment=world.environment(request.environment_name))
         world.queues[found.id] = found
-    elif kind == pb.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS:
-        raise GRPCError(Status.ALREADY_EXISTS, f"Queue '{name}' exists")
     return pb.QueueGetOrCreateResponse(queue_id=found.id, metadata=pb.QueueMetadata(name=name))
 
 

@@ -1,7 +1,7 @@
 """How the functions of this room become RPCs: `@rpcs.answer("DictLen")` above each.
 
-A handler takes a `Call` and the request and returns the answer (None: an empty one; a list: a stream), now or later. It
-raises GRPCError to refuse.
+A handler takes a `Caller` and the request and returns the answer (None: an empty one; a list: a stream), now or later.
+It raises GRPCError to refuse.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grpclib import GRPCError, Status
+from modal_proto import api_pb2 as pb
 
 if TYPE_CHECKING:
     from ..model import Container
@@ -51,6 +52,17 @@ class Rpcs:
             return handler
 
         return register
+
+
+def must_be_made(there: bool, what: str, name: str, kind: int) -> bool:
+    """Whether a request to get or create `what` has to create it; raises where it may not, or could not be found."""
+    if not name or kind in (pb.OBJECT_CREATION_TYPE_EPHEMERAL, pb.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP):
+        raise GRPCError(Status.UNIMPLEMENTED, "The sandbox has named dicts and queues only")
+    if there and kind == pb.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS:
+        raise GRPCError(Status.ALREADY_EXISTS, f"{what} '{name}' exists")
+    if not there and kind == pb.OBJECT_CREATION_TYPE_UNSPECIFIED:
+        raise not_found(f"{what} '{name}'")
+    return not there
 
 
 def not_found(what: str) -> GRPCError:
