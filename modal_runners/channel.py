@@ -4,10 +4,11 @@ Called by `body`; to `cluster_runner.job` it answers as the bot's web side would
 through its client, so they work in a container that reaches nothing else, and hold what they have while the bot is
 away.
 
-The Dict: `RUN-ATTEMPT` says who won the attempt, as `CALL/INSTANCE`, and `stop/CALL` is the wish to end that call. The
-Queue: the partition `RUN-ATTEMPT` holds bytes, each item either lines of events or, before the event that names it, a
-piece of a file: one line `artifact N OFFSET SIZE`, then its bytes. An item may come twice: numbers and offsets say
-where it belongs.
+The Dict: `RUN-ATTEMPT` says who won the attempt, as `CALL/INSTANCE`, or that the bot has forbidden it; `stop/CALL` is
+the wish to end that call. (`call/RUN-ATTEMPT` and `deployed` are notes of the bot's to itself.) The Queue: the
+partition `RUN-ATTEMPT` holds bytes, each item either lines of events or, before the event that names it, a piece of a
+file: one line `artifact N OFFSET SIZE`, then its bytes. An item may come twice: numbers and offsets say where it
+belongs.
 
 Limits: Modal's, 1 MiB an item and 5,000 items a partition, kept for PARTITION_TTL_S after the last. Nothing is taken
 out while a run goes on, so items become fewer the more there are: a program that prints without end for an hour is

@@ -122,6 +122,14 @@ async def test_a_hundred_runs_under_way_keep_nobody_from_asking(world: ModalHarn
             assert await look(launcher, handle) is Sighting.FINISHED
 
 
+async def test_no_call_is_given_more_time_than_modal_takes(world: ModalHarness) -> None:
+    async with a_launcher(world) as (launcher, _):
+        for limit_s, timeout_s in ((1, 900), (300, 900), (301, 1200), (86_000, 86_400), (86_400, 86_400)):
+            run = await world.run("pass", time_limit_s=limit_s)
+            await launcher.start(run)
+            assert world.server.calls[-1].timeout_s == timeout_s
+
+
 async def test_nothing_of_a_run_that_was_let_go_is_watched(world: ModalHarness) -> None:
     run = await world.run("print('x')")
     async with a_launcher(world) as (launcher, news):

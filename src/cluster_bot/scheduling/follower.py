@@ -260,7 +260,7 @@ class Follower:
             async with asyncio.timeout(self._pace.answer_s):
                 await self._let_go(was)
         except Exception:
-            # What stays is tidied up at the next start.
+            # Nothing of it runs; what it left is tidied up at the next start, where its launcher can tell what is left.
             log.exception("not let go", extra={"action": "let_go_failed", "run": run.id})
 
     def _measure(self, was: Run, run: Run) -> None:

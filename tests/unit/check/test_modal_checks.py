@@ -84,6 +84,17 @@ async def test_what_was_changed_since_the_deploy(modal: ModalServer) -> None:
     )
 
 
+async def test_what_modal_has_forgotten_is_no_alarm(modal: ModalServer) -> None:
+    await deploy_by(settings(modal))
+    for kept in modal.world.dicts.values():
+        kept.entries.clear()
+    good, said = await check(settings(modal))
+    assert good
+    assert said["Modal app"] == (
+        "✓ the token is accepted, and cluster-bot is deployed; it is not known any more by which version"
+    )
+
+
 async def test_a_token_that_is_wrong_or_half_there(modal: ModalServer) -> None:
     good, said = await check(settings(modal, modal_token_secret="as-wrong"))
     assert not good

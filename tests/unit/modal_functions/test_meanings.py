@@ -4,7 +4,7 @@ import modal.exception
 import pytest
 from modal_proto import api_pb2
 
-from cluster_bot.launchers.modal_functions.connection import Output
+from cluster_bot.launchers.modal_functions.connection import Output, status_word
 from cluster_bot.launchers.modal_functions.problems import refusal, words
 from cluster_bot.launchers.modal_functions.watch import meaning
 from cluster_bot.runs.run import Reason, Sighting
@@ -21,6 +21,11 @@ def test_every_word_there_is_means_an_end(status: str) -> None:
     assert seen.sighting is Sighting.FINISHED
     assert not seen.never_ran
     assert seen.detail
+
+
+def test_a_word_of_a_newer_modal_means_an_end_too() -> None:
+    assert status_word(1) == "success"
+    assert meaning(Output(status_word(4711), "odd")).sighting is Sighting.FINISHED
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-"""Modal as this launcher needs it: nine verbs over the released client.
+"""Modal as this launcher needs it: a few verbs over the released client.
 
-The only file that knows the client's inside. It is used in the bot's own loop, through the classes with an underscore,
-since those without one do their work in a thread and a loop of their own; and where the client would unpickle what a
-container sent (`FunctionCall.get`, `Queue.iterate`, `Dict.get`), the request below it is made here instead. Neither is
-promised to stay, which is why the client is pinned to a minor version.
+All that the running bot knows of the client's inside. It is used in the bot's own loop, through the classes with an
+underscore, since those without one do their work in a thread and a loop of their own; and where the client would
+unpickle what a container sent (`FunctionCall.get`, `Queue.iterate`, `Dict.get`), the request below it is made here
+instead. Neither is promised to stay, which is why the client is pinned to a minor version.
 
 Raises what the client raises: `modal.exception.Error`s, and `TimeoutError` and `OSError` where nobody answers.
 """
@@ -76,6 +76,12 @@ class Item:
 
     entry: str
     content: bytes
+
+
+def status_word(number: int) -> str:
+    """Modal's word for how a call ended; one that this client does not know yet is none."""
+    values = api_pb2.GenericResult.GenericStatus.DESCRIPTOR.values_by_number
+    return str(values[number].name).removeprefix("GENERIC_STATUS_").lower() if number in values else "unspecified"
 
 
 class ExpiredError(Exception):
@@ -195,8 +201,7 @@ class Modal:
                 raise ExpiredError
             return None
         result = response.outputs[0].result
-        word = api_pb2.GenericResult.GenericStatus.Name(result.status).removeprefix("GENERIC_STATUS_").lower()
-        return Output(word, result.exception[:_MOST_EXCEPTION_CHARS], result.exitcode)
+        return Output(status_word(result.status), result.exception[:_MOST_EXCEPTION_CHARS], result.exitcode)
 
     async def cancel(self, call: str, *, terminate: bool) -> None:
         """End a call; with `terminate` its container too, without asking it."""

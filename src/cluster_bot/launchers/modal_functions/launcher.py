@@ -42,6 +42,8 @@ SETUP_S = 600
 _REMEMBERED = 1000
 # Calls of one GPU and one time share Modal's pool of containers, so times come in steps.
 _TIMEOUT_STEP_S = 300
+# Modal takes no more.
+_LONGEST_TIMEOUT_S = 24 * 3600
 # About how long a container takes to come, and how many with GPUs an account may have at once; both as Modal gives them
 # to everybody. They only decide what `/run auto` chooses before this bot has seen waits of its own.
 _STARTS_IN_S = 10.0
@@ -142,7 +144,8 @@ class ModalFunctions:
             gpu = self._wished(run.gpu)
         except UserError as gone:
             raise nothing_started(gone.message) from gone
-        timeout_s = _TIMEOUT_STEP_S * math.ceil((run.spec.time_limit_s + SETUP_S) / _TIMEOUT_STEP_S)
+        steps = math.ceil((run.spec.time_limit_s + SETUP_S) / _TIMEOUT_STEP_S)
+        timeout_s = min(_TIMEOUT_STEP_S * steps, _LONGEST_TIMEOUT_S)
         order = await asyncio.to_thread(self._order, run, gpu)
         try:
             function = await self._modal.function(gpu, timeout_s)

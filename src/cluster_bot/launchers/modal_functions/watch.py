@@ -186,6 +186,7 @@ class CallWatch:
                 self.ended = ended
             self.trouble = False
         except Exception as error:
+            # A border: what keeps Modal from being asked, or from being understood, says nothing of the run.
             level = log.info if isinstance(error, OUTAGES) else log.exception
             level("call not looked at: %s", type(error).__name__, extra={"action": "modal_look_failed"})
             self.trouble = True
