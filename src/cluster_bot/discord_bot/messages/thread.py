@@ -1,16 +1,11 @@
-"""Every sentence a person reads on Discord, but for refusals, which stand in `runs.refusals`.
-
-Called by the feed and the cogs. Pure: a run in, text out. Nothing here is longer than Discord's 2,000 characters:
-what a user or a machine controls is cut and defused before it goes in.
-"""
+"""What a run's thread says: anchor, status, output's surroundings, verdict. A run in, text out."""
 
 import re
 from collections.abc import Sequence
 
-from cluster_bot.runs.ports import Attachment, Gap, GpuOffer
+from cluster_bot.discord_bot.messages.words import code, plain, seconds, size
+from cluster_bot.runs.ports import Attachment, Gap
 from cluster_bot.runs.run import Reason, Run, Status
-
-STAGING_NAME = "Cluster Bot (Staging)"
 
 STATUS_WORDS: dict[Status, str] = {
     Status.QUEUED: "⏳ **Queued**",
@@ -44,18 +39,7 @@ REASONS: dict[Reason, str] = {
     Reason.RUNNER_VANISHED: "the machine fell silent before the program's end was known; run it again.",
 }
 
-PONG = "Pong: {latency_ms:.0f} ms to Discord, {live} run(s) under way, launchers: {launchers}."
-RESYNCED = "{count} command(s) are registered anew; restart Discord (Ctrl+R) if you still see the old ones."
-STOP_WISHED = "Run #{number} is being stopped."
-CANCELLED_AT_ONCE = "Run #{number} is cancelled; it had not started."
-OPENED = "Run #{number} is here: <#{room}>"
-CANNOT_WRITE_HERE = (
-    "I may not write in this channel; ask an admin to give me *View Channel*, *Send Messages* and "
-    "*Send Messages in Threads* here."
-)
 UNSEEN = "Run #{number} can't be shown here any more; it goes on unseen, and `/cancel` stops it."
-OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
-CANCEL_BUTTON = "Cancel"
 NO_ROOM = "one message carries ten files and 24 MiB"
 REFUSED_FILE = "Discord refused it here; I may lack *Attach Files*"
 LEFT_OUT_SHOWN = 5
@@ -68,20 +52,6 @@ _EXPLAINED = (Status.FAILED, Status.LOST, Status.TIMED_OUT)
 # How a Python program ends that calls `input()`.
 _NOTHING_TO_READ = "EOFError: EOF when reading a line"
 _ADDRESS = re.compile(r"https?://[^\s<>()\[\]]{1,200}")
-_MARKDOWN = re.compile(r"([\\*_~`|>#\[\]()<@:])")
-
-
-def plain(text: str, longest: int = 300) -> str:
-    """`text` on one line, cut, with everything escaped that Discord would read as markup or a mention."""
-    flat = " ".join(text.split())
-    cut = flat if len(flat) <= longest else flat[: longest - 1] + "…"
-    return _MARKDOWN.sub(r"\\\1", cut).replace("\\@", "@\u200b")
-
-
-def code(text: str, longest: int = 200) -> str:
-    """`text` as inline code that it cannot break out of; an ellipsis where there is none."""
-    flat = " ".join(text.split()).replace("`", "'") or "…"
-    return f"`{flat if len(flat) <= longest else flat[: longest - 1] + '…'}`"
 
 
 def marker(run: Run) -> str:
@@ -153,24 +123,6 @@ def verdict(run: Run, *, last_error: str) -> str:
             lines.append(f"> {NO_INPUT}")
     lines.append("-# " + " · ".join(_figures(run)))
     return "\n".join(lines)
-
-
-def offer(one: GpuOffer) -> str:
-    """A GPU among others to choose from, with what there is to know before."""
-    return " · ".join([str(one.gpu), *_terms(one)])
-
-
-def offers(gpu: str, there: Sequence[tuple[str, GpuOffer]]) -> str:
-    """A GPU among others to choose from, with each launcher that has it."""
-    return " · ".join([gpu, *(" ".join([launcher, *_terms(one)]) for launcher, one in there)])
-
-
-def _terms(one: GpuOffer) -> list[str]:
-    if one.paused:
-        return ["paused"]
-    price = [f"${one.price:.6f}/s"] if one.price else []
-    waiting = [f"{one.waiting} waiting"] if one.waiting else []
-    return [*price, *waiting, *(["no machine now"] if one.machines == 0 else [])]
 
 
 def left_out(files: Sequence[Attachment]) -> str:
@@ -249,27 +201,3 @@ def _machine(run: Run) -> str:
         return ""
     gpu = f" ({plain(run.machine.gpu, 60)})" if run.machine.gpu else ""
     return f"on {code(run.machine.name, 60)}{gpu}"
-
-
-def seconds(duration_s: float) -> str:
-    """A duration as people say it: 0.42 s, 12.3 s, 3 min 5 s, 2 h 10 min."""
-    # The bounds are where the next form begins after rounding.
-    if duration_s < 9.995:
-        return f"{max(duration_s, 0):.2f} s"
-    if duration_s < 59.95:
-        return f"{duration_s:.1f} s"
-    minutes, rest = divmod(round(duration_s), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
-def size(count: int) -> str:
-    """A number of bytes as people say it, in powers of 1,000."""
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"

@@ -1,0 +1,36 @@
+"""What a command is answered with, privately, and the words of buttons and choices."""
+
+from collections.abc import Sequence
+
+from cluster_bot.runs.ports import GpuOffer
+
+STAGING_NAME = "Cluster Bot (Staging)"
+PONG = "Pong: {latency_ms:.0f} ms to Discord, {live} run(s) under way, launchers: {launchers}."
+RESYNCED = "{count} command(s) are registered anew; restart Discord (Ctrl+R) if you still see the old ones."
+STOP_WISHED = "Run #{number} is being stopped."
+CANCELLED_AT_ONCE = "Run #{number} is cancelled; it had not started."
+OPENED = "Run #{number} is here: <#{room}>"
+CANNOT_WRITE_HERE = (
+    "I may not write in this channel; ask an admin to give me *View Channel*, *Send Messages* and "
+    "*Send Messages in Threads* here."
+)
+OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
+CANCEL_BUTTON = "Cancel"
+
+
+def offer(one: GpuOffer) -> str:
+    """A GPU among others to choose from, with what there is to know before."""
+    return " · ".join([str(one.gpu), *_terms(one)])
+
+
+def offers(gpu: str, there: Sequence[tuple[str, GpuOffer]]) -> str:
+    """A GPU among others to choose from, with each launcher that has it."""
+    return " · ".join([gpu, *(" ".join([launcher, *_terms(one)]) for launcher, one in there)])
+
+
+def _terms(one: GpuOffer) -> list[str]:
+    if one.paused:
+        return ["paused"]
+    price = [f"${one.price:.6f}/s"] if one.price else []
+    waiting = [f"{one.waiting} waiting"] if one.waiting else []
+    return [*price, *waiting, *(["no machine now"] if one.machines == 0 else [])]
