@@ -160,11 +160,15 @@ class SpoolKeeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a front end hands in: what to run, for whom, where it was asked."""
+    """What a front end hands in: what to run, for whom, where it was asked.
+
+    `groups` are the ids of what the front end's admins sort its members into (on Discord: roles), for their limits.
+    """
 
     spec: RunSpec
     owner: Member
     origin: Origin
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,11 @@ class Refusal(StrEnum):
     BAD_ARGUMENTS = "bad_arguments"
     UNKNOWN_LAUNCHER = "unknown_launcher"
     TOO_MANY_LIVE_RUNS = "too_many_live_runs"
+    TOO_MANY_RUNS_AN_HOUR = "too_many_runs_an_hour"
+    GPU_TIME_SHORT = "gpu_time_short"
+    GPU_TIME_GONE = "gpu_time_gone"
+    GPU_NOT_ALLOWED = "gpu_not_allowed"
+    NO_GPU_ALLOWED = "no_gpu_allowed"
     BOT_FULL = "bot_full"
     UNKNOWN_RUN = "unknown_run"
     NOT_YOURS = "not_yours"
@@ -45,6 +50,19 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.BAD_ARGUMENTS: "Those arguments can't be used ({problem}); give fewer, and quote them as in a shell.",
     Refusal.UNKNOWN_LAUNCHER: "`/run {launcher}` is not switched on here; ask an admin, or choose another launcher.",
     Refusal.TOO_MANY_LIVE_RUNS: "You have {live} runs under way and may have {limit}; wait for one or `/cancel` it.",
+    Refusal.TOO_MANY_RUNS_AN_HOUR: (
+        "You may give {limit} runs an hour and have given them; the next can be given in {minutes} min."
+    ),
+    Refusal.GPU_TIME_SHORT: (
+        "You may use {limit} GPU minutes in 24 hours; {used} are used or set aside for your runs under way, and this "
+        "run could take {wanted}, so give it a `time_limit` of at most {left} GPU seconds, or try again later."
+    ),
+    Refusal.GPU_TIME_GONE: (
+        "You may use {limit} GPU minutes in 24 hours, and {used} are used or set aside for your runs under way; try "
+        "again when one of these has ended, or tomorrow."
+    ),
+    Refusal.GPU_NOT_ALLOWED: "You may not use that GPU here; choose one of {allowed}, or ask an admin for more.",
+    Refusal.NO_GPU_ALLOWED: "You may not use a GPU here; ask an admin for one.",
     Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
     Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
     Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin here can cancel it.",

@@ -48,6 +48,14 @@ class Where:
     launcher: str
     gpu: str | None = None
 
+    @property
+    def gpus(self) -> int:
+        """How many GPUs are meant: none where none is named, two by `H100:2`."""
+        if not self.gpu:
+            return 0
+        count = self.gpu.partition(":")[2].strip()
+        return int(count) if count.isascii() and count.isdecimal() and len(count) < 4 else 1
+
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
@@ -90,6 +98,11 @@ class RunSpec:
     def order(self) -> tuple[Where, ...]:
         """Where the run may be started, the first choice first."""
         return (Where(self.launcher, self.gpu), *self.others)
+
+    @property
+    def most_gpu_s(self) -> float:
+        """The GPU seconds that the run could take where it takes most."""
+        return float(self.time_limit_s * max(where.gpus for where in self.order))
 
     @property
     def language(self) -> Language:
