@@ -24,7 +24,7 @@ from cluster_bot.meter import Meter
 from cluster_bot.runs.ports import Launcher, Memory, Store
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run
-from cluster_bot.runs.shares import Shares, read_shares
+from cluster_bot.runs.shares import Shares, parse_shares
 from cluster_bot.scheduling.budget import Budget
 from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.follower import Follower
@@ -226,7 +226,11 @@ def build_shares(settings: Settings) -> Shares:
     if settings.limits_file is None:
         return Shares()
     try:
-        return read_shares(settings.limits_file)
+        return parse_shares(settings.limits_file.read_text("utf-8"))
+    except OSError as error:
+        raise StartupError(
+            f"The file LIMITS_FILE can't be read ({error.strerror}); correct its path, or leave it empty."
+        ) from None
     except ValueError as error:
         raise StartupError(f"The file LIMITS_FILE can't be used ({error}); correct it.") from None
 

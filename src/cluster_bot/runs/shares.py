@@ -20,7 +20,6 @@ gets. The file, in TOML:
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from cluster_bot.runs.rules import Limits
@@ -55,14 +54,10 @@ class Shares:
         return replace(usual, **{**self.default, **generous, **self.members.get(member, {})})
 
 
-def read_shares(path: Path) -> Shares:
-    """The shares of a file; raises ValueError with half a sentence that says what is wrong with it."""
+def parse_shares(text: str) -> Shares:
+    """The shares that a file's text gives; raises ValueError with half a sentence that says what is wrong with it."""
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ValueError(f"it can't be read: {(error.strerror or 'unknown error').lower()}") from None
-    except UnicodeDecodeError:
-        raise ValueError("it is not text in UTF-8") from None
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"it is no TOML: {error}") from None
     unknown = sorted(set(tables) - {"default", "role", "member"})

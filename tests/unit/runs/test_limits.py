@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cluster_bot.errors import UserError
 from cluster_bot.runs.refusals import Refusal
 from cluster_bot.runs.rules import Limits, Usage
-from cluster_bot.runs.shares import Shares, read_shares
+from cluster_bot.runs.shares import Shares, parse_shares
 from cluster_bot.runs.spec import RunSpec, Where
 
 ADMIN_GUIDE = Path(__file__).parents[3] / "docs" / "admin.md"
@@ -94,11 +94,6 @@ def test_a_run_may_take_what_its_dearest_place_takes() -> None:
 # --- who gets which ---------------------------------------------------------------------------------------------
 
 
-def shares(tmp_path: Path, text: str) -> Shares:
-    (tmp_path / "limits.toml").write_text(text)
-    return read_shares(tmp_path / "limits.toml")
-
-
 FILE = """
 [default]
 runs_per_hour = 20
@@ -122,17 +117,17 @@ gpus = []
 """
 
 
-def test_everybody_gets_the_default(tmp_path: Path) -> None:
-    assert shares(tmp_path, FILE).of(Limits(3), "9", ()) == Limits(3, runs_per_hour=20, gpus=("T4",))
+def test_everybody_gets_the_default() -> None:
+    assert parse_shares(FILE).of(Limits(3), "9", ()) == Limits(3, runs_per_hour=20, gpus=("T4",))
 
 
-def test_the_most_generous_role_counts(tmp_path: Path) -> None:
-    limits = shares(tmp_path, FILE).of(Limits(3), "9", ("1", "2", "3"))
+def test_the_most_generous_role_counts() -> None:
+    limits = parse_shares(FILE).of(Limits(3), "9", ("1", "2", "3"))
     assert limits == Limits(10, runs_per_hour=None, gpus=("L4", "H100*"))
 
 
-def test_a_members_own_entry_counts_before_their_roles(tmp_path: Path) -> None:
-    limits = shares(tmp_path, FILE).of(Limits(3), "7", ("2",))
+def test_a_members_own_entry_counts_before_their_roles() -> None:
+    limits = parse_shares(FILE).of(Limits(3), "7", ("2",))
     assert limits == Limits(0, runs_per_hour=None, gpus=())
 
 
@@ -140,16 +135,16 @@ def test_without_a_file_everybody_gets_the_settings() -> None:
     assert Shares().of(Limits(3, 7), "7", ("1",)) == Limits(3, 7)
 
 
-def test_unlimited_runs_at_once_are_very_many(tmp_path: Path) -> None:
-    limits = shares(tmp_path, '[default]\nruns_at_once = "unlimited"').of(Limits(3), "1", ())
+def test_unlimited_runs_at_once_are_very_many() -> None:
+    limits = parse_shares('[default]\nruns_at_once = "unlimited"').of(Limits(3), "1", ())
     assert refusal(limits, Usage(live=10_000)) is None
 
 
-def test_the_guides_example_can_be_read(tmp_path: Path) -> None:
+def test_the_guides_example_can_be_read() -> None:
     [example] = [
         one for one in re.findall(r"```toml\n(.*?)```", ADMIN_GUIDE.read_text(), re.DOTALL) if "[[role]]" in one
     ]
-    read = shares(tmp_path, example)
+    read = parse_shares(example)
     assert set(tomllib.loads(example)) == {"default", "role", "member"}
     assert read.groups
     assert read.members
@@ -174,14 +169,9 @@ def test_the_guides_example_can_be_read(tmp_path: Path) -> None:
         ("[", "no TOML"),
     ],
 )
-def test_what_a_file_gets_wrong_is_said(tmp_path: Path, text: str, words: str) -> None:
+def test_what_a_file_gets_wrong_is_said(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
-        shares(tmp_path, text)
-
-
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no such file"):
-        read_shares(tmp_path / "nowhere.toml")
+        parse_shares(text)
 
 
 SHARE = st.fixed_dictionaries({}, optional={"runs_per_hour": st.none() | st.integers(0, 99)})
