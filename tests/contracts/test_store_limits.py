@@ -9,6 +9,7 @@ from stores import NOW, WIDE, submission
 from cluster_bot.errors import UserError
 from cluster_bot.runs.ports import Submission
 from cluster_bot.runs.refusals import Refusal
+from cluster_bot.runs.rules import Usage
 from cluster_bot.runs.run import Status
 from cluster_bot.store import SqlStore
 from cluster_runner.wire import Outcome
@@ -47,6 +48,13 @@ async def test_gpu_time_is_set_aside_and_then_counted_as_it_was(store: SqlStore)
         await store.admit(gpu_submission("three"), limits, NOW)
     assert caught.value.reason == Refusal.GPU_TIME_SHORT
     assert (await store.admit(gpu_submission("three"), replace(limits, gpu_minutes_per_day=3.5), NOW)).fresh
+
+
+async def test_a_members_usage_can_be_asked_for(store: SqlStore) -> None:
+    assert await store.usage("1", NOW) == Usage()
+    await store.admit(gpu_submission("one", "H100:2"), WIDE, NOW - 600)
+    await store.admit(submission("two", owner="2"), WIDE, NOW)
+    assert await store.usage("1", NOW) == Usage(1, 2, 1, 3000.0, 120.0)
 
 
 async def test_gpu_time_counts_for_a_day_and_as_long_as_the_run_goes_on(store: SqlStore) -> None:

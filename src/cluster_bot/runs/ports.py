@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from cluster_bot.errors import ClusterBotError
-from cluster_bot.runs.rules import Limits
+from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec
 from cluster_runner.wire import Event
@@ -217,6 +217,9 @@ class Store(Protocol):
 
         Raises UserError where a limit is reached.
         """
+
+    async def usage(self, member_id: str, now: float) -> Usage:
+        """What a member has of the bot at the moment."""
 
     async def load(self, run_id: str) -> Run:
         """The run; raises UnknownRunError."""

@@ -15,7 +15,7 @@ from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
 from cluster_bot.runs.ports import Discerning, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
-from cluster_bot.runs.rules import Limits, Rules
+from cluster_bot.runs.rules import Limits, Rules, Usage
 from cluster_bot.runs.run import Member, Reason, Run
 from cluster_bot.runs.shares import Shares
 from cluster_bot.runs.spec import RunSpec
@@ -86,6 +86,10 @@ class Scheduler:
     def limits_of(self, member: Member, groups: Collection[str]) -> Limits:
         """What a member who is in `groups` may have."""
         return self._shares.of(self._limits, member.id, groups)
+
+    async def usage_of(self, member: Member) -> Usage:
+        """What a member has of the bot at the moment."""
+        return await self._store.usage(member.id, self._clock())
 
     async def cancel(self, number: int, by: Member, *, rules_over: Callable[[Run], bool] = _nobody) -> Run:
         """Wish run #number to end; returns it as it then stands.

@@ -90,6 +90,10 @@ class SqlStore:
 
         return await self._writer.transaction(work)
 
+    async def usage(self, member_id: str, now: float) -> Usage:
+        """What a member has of the bot at the moment."""
+        return await self._reader.ask(lambda connection: _usage(connection, member_id, now))
+
     async def load(self, run_id: str) -> Run:
         """The run; raises UnknownRunError, and UnreadableRunError."""
         found = await self._reader.ask(lambda connection: self._known.one(connection, run_id))
