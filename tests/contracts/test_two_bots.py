@@ -26,7 +26,7 @@ from cluster_sandbox.discord.policy import Policy
 FRONT = Path(__file__).with_name("front_process.py")
 PATIENCE_S = 90.0
 ASKED, LIMIT = 50, 3
-REFUSED = SENTENCES[Refusal.TOO_MANY_LIVE_RUNS].format(live=LIMIT, limit=LIMIT)
+REFUSED = SENTENCES[Refusal.TOO_MANY_LIVE_RUNS].format(runs=f"{LIMIT} runs", limit=LIMIT)
 
 
 @pytest.fixture

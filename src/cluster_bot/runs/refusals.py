@@ -49,7 +49,7 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.TIME_LIMIT: "A time limit must be between 1 and {limit} seconds; choose one in that range.",
     Refusal.BAD_ARGUMENTS: "Those arguments can't be used ({problem}); give fewer, and quote them as in a shell.",
     Refusal.UNKNOWN_LAUNCHER: "`/run {launcher}` is not switched on here; ask an admin, or choose another launcher.",
-    Refusal.TOO_MANY_LIVE_RUNS: "You have {live} runs under way and may have {limit}; wait for one or `/cancel` it.",
+    Refusal.TOO_MANY_LIVE_RUNS: "You have {runs} under way and may have {limit}; wait for one or `/cancel` it.",
     Refusal.TOO_MANY_RUNS_AN_HOUR: (
         "You may give {limit} runs an hour and have given them; the next can be given in {minutes} min."
     ),

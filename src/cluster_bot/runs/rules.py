@@ -64,7 +64,8 @@ class Limits:
     def check(self, usage: Usage, wanted_gpu_s: float) -> None:
         """Refuse one more run, which may take `wanted_gpu_s` GPU seconds, with UserError where a limit is reached."""
         if usage.live >= self.live_per_member:
-            raise refuse(Refusal.TOO_MANY_LIVE_RUNS, live=usage.live, limit=self.live_per_member)
+            runs = "1 run" if usage.live == 1 else f"{usage.live} runs"
+            raise refuse(Refusal.TOO_MANY_LIVE_RUNS, runs=runs, limit=self.live_per_member)
         if self.runs_per_hour is not None and usage.in_last_hour >= self.runs_per_hour:
             minutes = max(1, math.ceil(usage.hour_ends_in_s / 60))
             raise refuse(Refusal.TOO_MANY_RUNS_AN_HOUR, limit=self.runs_per_hour, minutes=minutes)
