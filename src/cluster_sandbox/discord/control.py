@@ -75,6 +75,16 @@ class SandboxClient:
         body = {"command": name, "channel_id": str(channel_id), "options": _encode(options)}
         return await self._dict("POST", f"/members/{member}/commands", body)
 
+    async def menu(self, member: str, message_id: int | str, *, channel_id: int | str) -> list[str]:
+        """Names of the commands in a message's menu."""
+        query = {"channel_id": channel_id, "message_id": message_id}
+        return [str(one) for one in await self._call("GET", f"/members/{member}/menu", query=query)]
+
+    async def context(self, member: str, name: str, message_id: int | str, *, channel_id: int | str) -> Json:
+        """Choose a command in a message's menu; the interaction, at once."""
+        body = {"command": name, "channel_id": str(channel_id), "message_id": str(message_id)}
+        return await self._dict("POST", f"/members/{member}/context", body)
+
     async def autocomplete(
         self,
         member: str,

@@ -50,6 +50,8 @@ class ControlApi:
             ("POST", member, self._member),
             ("GET", member + "/commands", self._offered),
             ("POST", member + "/commands", self._command),
+            ("GET", member + "/menu", self._menu),
+            ("POST", member + "/context", self._context),
             ("POST", member + "/autocomplete", self._autocomplete),
             ("POST", member + "/presses", self._press),
             ("POST", member + "/modals", self._modal),
@@ -113,6 +115,16 @@ class ControlApi:
         opened = await self._acting(request).command(
             data["command"], channel_id=data["channel_id"], options=_options(data)
         )
+        return interaction_view(opened, self._server.service.payloads)
+
+    async def _menu(self, request: web.Request) -> list[str]:
+        query = request.query
+        found = self._acting(request).menu(query["message_id"], channel_id=query["channel_id"])
+        return sorted(one["name"] for one in found)
+
+    async def _context(self, request: web.Request) -> Json:
+        data = await _body(request)
+        opened = await self._acting(request).context(data["command"], data["message_id"], channel_id=data["channel_id"])
         return interaction_view(opened, self._server.service.payloads)
 
     async def _autocomplete(self, request: web.Request) -> list[Json]:

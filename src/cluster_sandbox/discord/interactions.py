@@ -76,6 +76,8 @@ class Interaction:
     source: Message | None = None
     """The message whose component was used."""
     command_name: str | None = None
+    target: Message | None = None
+    """The message in whose menu the command was chosen."""
     state: State = "waiting"
     failed: str | None = None
     acknowledged_after: float | None = None
@@ -157,6 +159,7 @@ class Interactions:
         *,
         source: Message | None = None,
         command_name: str | None = None,
+        target: Message | None = None,
     ) -> Interaction:
         """Send an interaction to the bot and start its clock."""
         assert channel.guild_id is not None
@@ -171,6 +174,7 @@ class Interactions:
             now,
             source=source,
             command_name=command_name,
+            target=target,
             on_move=self._noticed,
         )
         self._by_id[interaction.id] = interaction
@@ -347,11 +351,14 @@ class Interactions:
         }
         if interaction.source is not None:
             metadata["interacted_message_id"] = str(interaction.source.id)
+        if interaction.target is not None:
+            metadata["target_message_id"] = str(interaction.target.id)
         if follows and interaction.original is not None:
             metadata["original_response_message_id"] = str(interaction.original.id)
         command = interaction.kind is Kind.COMMAND and not follows
+        menu = MessageType.CHAT_INPUT_COMMAND if interaction.target is None else MessageType.CONTEXT_MENU_COMMAND
         origin = Origin(
-            type=MessageType.CHAT_INPUT_COMMAND if command else MessageType.DEFAULT,
+            type=menu if command else MessageType.DEFAULT,
             ephemeral_to=interaction.user.id if ephemeral else None,
             interaction=metadata,
             command_name=interaction.command_name if command else None,

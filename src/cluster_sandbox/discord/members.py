@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .commands import all_names
+from .commands import MESSAGE_MENU, all_names, typed
 from .errors import api_error
 from .gateway import Intent
 from .interactions import Interaction, Kind, Reaction
@@ -56,11 +56,38 @@ class Acting:
 
     def commands(self, channel_id: int | str) -> list[str]:
         """Full names of the commands this member is offered in a channel."""
-        return sorted(all_names(self._offered(self._place(channel_id))))
+        return sorted(all_names(self.offered(channel_id)))
 
     def offered(self, channel_id: int | str) -> list[Json]:
-        """The definitions of the commands this member is offered in a channel."""
-        return self._offered(self._place(channel_id))
+        """The definitions of the commands this member can type in a channel."""
+        return typed(self._offered(self._place(channel_id)))
+
+    def menu(self, message_id: int | str, *, channel_id: int | str) -> list[Json]:
+        """The definitions of the commands in a message's menu, under "Apps"; none where only this member sees it."""
+        channel = self._place(channel_id)
+        if self.visible_message(channel.id, int(message_id)).ephemeral:
+            return []
+        return [one for one in self._offered(channel) if one["type"] == MESSAGE_MENU]
+
+    async def context(self, name: str, message_id: int | str, *, channel_id: int | str) -> Interaction:
+        """Choose a command in a message's menu. Returns at once. CommandError says what there is instead."""
+        channel = self._place(channel_id)
+        message = self.visible_message(channel.id, int(message_id))
+        offered = {one["name"]: one for one in self.menu(message_id, channel_id=channel_id)}
+        if name not in offered:
+            known = ", ".join(sorted(offered)) or "nothing"
+            raise CommandError(f"no {name!r} in the menu of message {message.id}; there is: {known}")
+        command = offered[name]
+        data: Json = {
+            "id": command["id"],
+            "name": name,
+            "type": MESSAGE_MENU,
+            "target_id": str(message.id),
+            "resolved": {"messages": {str(message.id): self.service.payloads.message(message)}},
+        }
+        if "guild_id" in command:
+            data["guild_id"] = command["guild_id"]
+        return self.service.interactions.open(Kind.COMMAND, self.user, channel, data, command_name=name, target=message)
 
     async def command(
         self, name: str, *, channel_id: int | str, options: Mapping[str, Any] | None = None
@@ -70,7 +97,7 @@ class Acting:
         Returns at once. CommandError: no such command or option, a required one missing, a value not allowed.
         """
         channel = self._place(channel_id)
-        chosen = choose(self._offered(channel), name)
+        chosen = choose(typed(self._offered(channel)), name)
         data = build(chosen, options or {}, self._resolver(channel))
         return self.service.interactions.open(
             Kind.COMMAND, self.user, channel, data, command_name=chosen.qualified_name
@@ -88,7 +115,7 @@ class Acting:
     ) -> list[Json]:
         """Type into an option; the choices offered, as `{"name", "value"}`. NoAnswerError if the bot stays silent."""
         channel = self._place(channel_id)
-        chosen = choose(self._offered(channel), name)
+        chosen = choose(typed(self._offered(channel)), name)
         data = build(chosen, options or {}, self._resolver(channel), focused=(focused, value))
         opened = self.service.interactions.open(
             Kind.AUTOCOMPLETE, self.user, channel, data, command_name=chosen.qualified_name
@@ -170,8 +197,9 @@ class Acting:
             raise CommandError(f"commands cannot be used in {channel.name!r}: open a thread there")
         world.require(channel, self.user.id, ["USE_APPLICATION_COMMANDS"])
         own = self.service.commands.listed(channel.guild_id)
-        names = {one["name"] for one in own}
-        offered = own + [one for one in self.service.commands.listed(None) if one["name"] not in names]
+        keys = {(one["type"], one["name"]) for one in own}
+        everywhere = self.service.commands.listed(None)
+        offered = own + [one for one in everywhere if (one["type"], one["name"]) not in keys]
         granted = world.permissions(channel, self.user.id)
         needed = [(one, one.get("default_member_permissions")) for one in offered]
         return [one for one, bits in needed if bits is None or (int(bits) & granted == int(bits) and int(bits))]

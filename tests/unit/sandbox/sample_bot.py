@@ -55,7 +55,10 @@ class NameModal(discord.ui.Modal, title="Name"):
 
 
 class SampleBot(discord.Client):
-    """Commands: /run local script [arguments], /cancel run (autocomplete), /name, /silent, /later."""
+    """Commands: /run local script [arguments], /cancel run (autocomplete), /name, /silent, /later.
+
+    In a message's menu: Count words.
+    """
 
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents(guilds=True, members=True, messages=True, message_content=True))
@@ -94,6 +97,7 @@ class SampleBot(discord.Client):
         self.tree.command(name="name", description="Ask for a name")(ask_name)
         self.tree.command(name="silent", description="Never answers")(silent)
         self.tree.command(name="later", description="Answers when released")(later)
+        self.tree.context_menu(name="Count words")(count_words)
         self.tree.on_error = self._on_tree_error  # type: ignore[method-assign, assignment]
         await self.tree.sync()
 
@@ -162,3 +166,9 @@ async def silent(interaction: discord.Interaction[SampleBot]) -> None:
 async def later(interaction: discord.Interaction[SampleBot]) -> None:
     await interaction.client.release.wait()
     await interaction.response.send_message("sorry, late")
+
+
+async def count_words(interaction: discord.Interaction[SampleBot], message: discord.Message) -> None:
+    files = [f"{one.filename} of {len(await one.read())} bytes" for one in message.attachments]
+    said = f"{len(message.content.split())} words of {message.author.name}"
+    await interaction.response.send_message(" and ".join([said, *files]), ephemeral=True)
