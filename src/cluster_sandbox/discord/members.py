@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from .commands import MESSAGE_MENU, all_names, typed
+from .components import BUTTON, walk
 from .errors import api_error
 from .gateway import Intent
 from .interactions import Interaction, Kind, Reaction
-from .limits import Upload, check_message, walk
+from .limits import Upload, check_message
 from .modals import Form
 from .model import Attachment, Channel, ChannelType, Guild, Json, Message, User
 from .options import CommandError, File, Resolver, build, choose
 from .service import Service
-
-BUTTON, LINK_STYLE = 2, 5
 
 
 class NoAnswerError(Exception):

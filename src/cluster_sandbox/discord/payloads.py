@@ -5,7 +5,7 @@ Shapes follow the API reference, version 10; optional keys that no client needs 
 
 from __future__ import annotations
 
-from . import permissions
+from . import components, permissions
 from .cdn import Cdn
 from .clock import timestamp
 from .model import Attachment, Channel, ChannelType, Guild, Json, Member, Message, MessageFlag, Role, User
@@ -237,7 +237,7 @@ class Payloads:
             "mention_roles": [str(role_id) for role_id in message.mention_roles],
             "attachments": [self.attachment(one) for one in message.attachments],
             "embeds": message.embeds,
-            "components": message.components,
+            "components": self.components(message),
             "pinned": False,
             "flags": message.flags,
         }
@@ -265,6 +265,11 @@ class Payloads:
         if message.thread_id is not None and message.flags & MessageFlag.HAS_THREAD:
             shape["thread"] = self.thread(world.channels[message.thread_id])
         return shape
+
+    def components(self, message: Message) -> list[Json]:
+        """The components of a message with the addresses of the files they show."""
+        files = {one.filename: one for one in message.attachments}
+        return components.written(message, lambda name: self.attachment(files[name]))
 
     def message_event(self, message: Message) -> Json:
         """A message as MESSAGE_CREATE and MESSAGE_UPDATE send it: with its guild and its author's member."""
