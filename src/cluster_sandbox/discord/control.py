@@ -75,6 +75,16 @@ class SandboxClient:
         body = {"command": name, "channel_id": str(channel_id), "options": _encode(options)}
         return await self._dict("POST", f"/members/{member}/commands", body)
 
+    async def menu(self, member: str, message_id: int | str, *, channel_id: int | str) -> list[str]:
+        """Names of the commands in a message's menu."""
+        query = {"channel_id": channel_id, "message_id": message_id}
+        return [str(one) for one in await self._call("GET", f"/members/{member}/menu", query=query)]
+
+    async def context(self, member: str, name: str, message_id: int | str, *, channel_id: int | str) -> Json:
+        """Choose a command in a message's menu; the interaction, at once."""
+        body = {"command": name, "channel_id": str(channel_id), "message_id": str(message_id)}
+        return await self._dict("POST", f"/members/{member}/context", body)
+
     async def autocomplete(
         self,
         member: str,
@@ -110,9 +120,9 @@ class SandboxClient:
         }
         return await self._dict("POST", f"/members/{member}/presses", body)
 
-    async def submit(self, member: str, interaction_id: int | str, fields: Mapping[str, str]) -> Json:
-        """Send the modal an interaction opened; the new interaction, at once."""
-        body = {"interaction_id": str(interaction_id), "fields": dict(fields)}
+    async def submit(self, member: str, interaction_id: int | str, fields: Mapping[str, Any]) -> Json:
+        """Send the modal an interaction opened (a File or Files for uploads); the new interaction, at once."""
+        body = {"interaction_id": str(interaction_id), "fields": _encode(fields)}
         return await self._dict("POST", f"/members/{member}/modals", body)
 
     async def say(self, member: str, channel_id: int | str, text: str) -> Json:
@@ -245,8 +255,11 @@ class SandboxClient:
 def _encode(options: Mapping[str, Any] | None) -> Json:
     encoded: Json = {}
     for name, value in (options or {}).items():
-        if isinstance(value, File):
-            encoded[name] = {"filename": value.name, "base64": base64.b64encode(value.data).decode()}
-        else:
-            encoded[name] = value
+        encoded[name] = [_plain(one) for one in value] if isinstance(value, list) else _plain(value)
     return encoded
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, File):
+        return {"filename": value.name, "base64": base64.b64encode(value.data).decode()}
+    return value
