@@ -45,7 +45,7 @@ def test_the_folder_around_a_whole_program_is_taken_away() -> None:
         (["a.py", "b.py", "sub/Main.PY"], None, "sub/Main.PY"),
         (["main.py", "sub/main.py", "a.py"], None, "main.py"),
         (["a.py", "b.py"], "b.py", "b.py"),
-        (["pkg/__init__.py", "pkg/run.py", "a.h"], None, "run.py"),
+        (["pkg/__init__.py", "pkg/run.py", "a.h"], None, "pkg/run.py"),
         (["a.py", "sub/b.py"], "b.py", "sub/b.py"),
         (["a.py", "sub/b.py"], " ./sub/b.py ", "sub/b.py"),
         (["top/a.py", "top/b.py"], "top/b.py", "b.py"),
