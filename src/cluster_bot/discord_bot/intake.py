@@ -52,7 +52,7 @@ class Intake:
         Raises UserError, before or after the deferral, for what the member can mend.
         """
         self._access.check_submitter(interaction)
-        spec.check_name(script.filename)
+        spec.check_path(script.filename)
         spec.language_of(script.filename)
         if script.size > spec.MAX_SOURCE_BYTES:
             raise refuse(Refusal.FILE_TOO_LARGE, name=script.filename, size=script.size, limit=spec.MAX_SOURCE_BYTES)
