@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 
 from cluster_bot.runs.refusals import Refusal, refuse
 
-
 # How many of the GPUs that a member may use a sentence names.
 MOST_NAMED = 12
 
