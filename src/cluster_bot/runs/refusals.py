@@ -46,6 +46,11 @@ class Refusal(StrEnum):
     NOT_ALLOWED_YOU = "not_allowed_you"
     ADMINS_ONLY = "admins_only"
     DOWNLOAD_FAILED = "download_failed"
+    TOO_MANY_FILES_HERE = "too_many_files_here"
+    ENDING_NOT_ALLOWED_HERE = "ending_not_allowed_here"
+    NOT_ALLOWED_CONTENT = "not_allowed_content"
+    CHECKER_SAID_NO = "checker_said_no"
+    NOT_CHECKED = "not_checked"
     UNKNOWN_GPU = "unknown_gpu"
     TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
     GPU_NOT_ON_OFFER = "gpu_not_on_offer"
@@ -98,6 +103,14 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
     Refusal.DOWNLOAD_FAILED: "Discord did not hand over `{name}`; attach it again.",
+    Refusal.TOO_MANY_FILES_HERE: "A run may have {limit} files here; leave out what it does not need.",
+    Refusal.ENDING_NOT_ALLOWED_HERE: "`{name}` may not be submitted here; file names must end in {extensions}.",
+    Refusal.NOT_ALLOWED_CONTENT: "`{name}` may not be run here: {why} Take it out and submit again, or ask an admin.",
+    Refusal.CHECKER_SAID_NO: "This may not be run here: {why} Change it and submit again, or ask an admin.",
+    Refusal.NOT_CHECKED: (
+        "What looks at each program before it runs does not work at the moment, so nothing was started; try again in a "
+        "moment, or tell an admin."
+    ),
     Refusal.UNKNOWN_GPU: "`/run {launcher}` has no such GPU; choose one of {offered}.",
     Refusal.TOO_LARGE_TO_TRAVEL: (
         "`{name}` is too large to be sent to GitHub from here (about 48 kB when packed); make it smaller, or ask an "
