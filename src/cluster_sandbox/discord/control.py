@@ -120,9 +120,9 @@ class SandboxClient:
         }
         return await self._dict("POST", f"/members/{member}/presses", body)
 
-    async def submit(self, member: str, interaction_id: int | str, fields: Mapping[str, str]) -> Json:
-        """Send the modal an interaction opened; the new interaction, at once."""
-        body = {"interaction_id": str(interaction_id), "fields": dict(fields)}
+    async def submit(self, member: str, interaction_id: int | str, fields: Mapping[str, Any]) -> Json:
+        """Send the modal an interaction opened (a File or Files for uploads); the new interaction, at once."""
+        body = {"interaction_id": str(interaction_id), "fields": _encode(fields)}
         return await self._dict("POST", f"/members/{member}/modals", body)
 
     async def say(self, member: str, channel_id: int | str, text: str) -> Json:
@@ -255,8 +255,11 @@ class SandboxClient:
 def _encode(options: Mapping[str, Any] | None) -> Json:
     encoded: Json = {}
     for name, value in (options or {}).items():
-        if isinstance(value, File):
-            encoded[name] = {"filename": value.name, "base64": base64.b64encode(value.data).decode()}
-        else:
-            encoded[name] = value
+        encoded[name] = [_plain(one) for one in value] if isinstance(value, list) else _plain(value)
     return encoded
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, File):
+        return {"filename": value.name, "base64": base64.b64encode(value.data).decode()}
+    return value

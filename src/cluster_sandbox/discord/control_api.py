@@ -9,7 +9,7 @@ import base64
 import json
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import BodyPartReader, web
 
@@ -153,7 +153,7 @@ class ControlApi:
         opened = self._server.service.interactions.get(int(data["interaction_id"]))
         if opened is None:
             raise ValueError(f"no interaction {data['interaction_id']}")
-        sent = await self._acting(request).submit(opened, data.get("fields", {}))
+        sent = await self._acting(request).submit(opened, _files_in(data.get("fields")))
         return interaction_view(sent, self._server.service.payloads)
 
     async def _say(self, request: web.Request) -> Json:
@@ -277,7 +277,7 @@ def _seconds(request: web.Request, name: str, default: float) -> float:
 
 
 async def _body(request: web.Request) -> Json:
-    """JSON, or multipart with `payload_json` and `files[OPTION]`, which become that option's File."""
+    """JSON, or multipart with `payload_json` and `files[NAME]`, which become that option's File, or that field's."""
     if not request.content_type.startswith("multipart/"):
         data = await request.json() if request.can_read_body else {}
         if not isinstance(data, dict):
@@ -293,18 +293,31 @@ async def _body(request: web.Request) -> Json:
         if part.name == "payload_json":
             data = json.loads(content)
         elif field:
-            files[field[1]] = File(part.filename or field[1], content)
+            files.setdefault(field[1], []).append(File(part.filename or field[1], content))
         else:
-            raise ValueError(f"unexpected part {part.name!r}; there are payload_json and files[OPTION]")
-    return {**data, "options": {**data.get("options", {}), **files}}
+            raise ValueError(f"unexpected part {part.name!r}; there are payload_json and files[NAME]")
+    one_each = {name: found[0] for name, found in files.items()}
+    return {
+        **data,
+        "options": {**data.get("options", {}), **one_each},
+        "fields": {**data.get("fields", {}), **files},
+    }
 
 
 def _options(data: Json) -> Json:
-    """Options with `{"filename", "base64"}` turned into files."""
+    return _files_in(data.get("options"))
+
+
+def _files_in(values: Json | None) -> Json:
+    """Options or fields with `{"filename", "base64"}`, alone or in lists, turned into files."""
     return {
-        name: File(value["filename"], base64.b64decode(value["base64"])) if isinstance(value, dict) else value
-        for name, value in (data.get("options") or {}).items()
+        name: [_value(one) for one in value] if isinstance(value, list) else _value(value)
+        for name, value in (values or {}).items()
     }
+
+
+def _value(value: Any) -> Any:
+    return File(value["filename"], base64.b64decode(value["base64"])) if isinstance(value, dict) else value
 
 
 def _fault_view(fault: Fault) -> Json:

@@ -6,7 +6,7 @@ hears of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from .errors import api_error
 from .gateway import Intent
 from .interactions import Interaction, Kind, Reaction
 from .limits import Upload, check_message, walk
-from .model import Channel, ChannelType, Guild, Json, Message, User
+from .modals import Form
+from .model import Attachment, Channel, ChannelType, Guild, Json, Message, User
 from .options import CommandError, File, Resolver, build, choose
 from .service import Service
 
@@ -145,23 +146,17 @@ class Acting:
             data["values"] = list(values or [])
         return self.service.interactions.open(Kind.COMPONENT, self.user, channel, data, source=message)
 
-    async def submit(self, opened: Interaction, fields: Mapping[str, str]) -> Interaction:
-        """Fill in and send the modal that an interaction opened; `fields`: custom id -> text."""
-        if opened.modal is None:
-            raise CommandError("that interaction opened no modal")
-        rows = []
-        for row in opened.modal.get("components") or []:
-            inner = row.get("components") or [row["component"]]
-            filled = [
-                {"type": one["type"], "custom_id": one["custom_id"], "value": fields.get(one["custom_id"], "")}
-                for one in inner
-            ]
-            rows.append(
-                {"type": 1, "components": filled} if "components" in row else {"type": 18, "component": filled[0]}
-            )
-        data: Json = {"custom_id": opened.modal["custom_id"], "components": rows}
-        source, channel = opened.source, opened.channel
-        return self.service.interactions.open(Kind.MODAL, self.user, channel, data, source=source)
+    async def submit(self, opened: Interaction, fields: Mapping[str, Any]) -> Interaction:
+        """Fill in and send the modal that an interaction opened; CommandError where the client would not send it.
+
+        `fields` by custom id: a text, one value of a menu or a list of them, a File or a list of them. What is not
+        named stays as the bot sent it.
+        """
+        if opened.modal is None or opened.user is not self.user:
+            raise CommandError(f"that interaction opened no modal for {self.name}")
+        channel, source = opened.channel, opened.source
+        form = Form(opened.modal, self._uploader(channel), self.service.payloads.attachment)
+        return self.service.interactions.open(Kind.MODAL, self.user, channel, form.filled(fields), source=source)
 
     # --- messages -----------------------------------------------------------------------------------
 
@@ -216,16 +211,21 @@ class Acting:
         known = [one.get("label") or one["custom_id"] for one in usable]
         raise CommandError(f"message {message.id} has no component {custom_id or label!r}; it has: {known}")
 
+    def _uploader(self, channel: Channel) -> Callable[[File], Attachment]:
+        """How the files of a command or a modal get to the CDN."""
+        service = self.service
+
+        def upload(file: File) -> Attachment:
+            if len(file.data) > service.policy.file_bytes:
+                raise CommandError(f"{file.name} is larger than {service.policy.file_bytes} bytes")
+            return service.messaging.make_attachment(channel.id, Upload(file.name, file.data, ""), ephemeral=True)
+
+        return upload
+
     def _resolver(self, channel: Channel) -> Resolver:
         service, world = self.service, self.service.world
         assert channel.guild_id is not None
         guild = world.guilds[channel.guild_id]
-
-        def upload(file: File) -> Any:
-            if len(file.data) > service.policy.file_bytes:
-                raise CommandError(f"{file.name} is larger than {service.policy.file_bytes} bytes")
-            one = Upload(file.name, file.data, "")
-            return service.messaging.make_attachment(channel.id, one, ephemeral=True)
 
         def user(value: Any) -> tuple[int, Json, Json]:
             number = value.user_id if isinstance(value, Acting) else int(value)
@@ -237,4 +237,4 @@ class Acting:
             found = world.channel(int(value))
             return found.id, service.payloads.interaction_channel(found, self.user.id)
 
-        return Resolver(upload, service.payloads.attachment, user, place)
+        return Resolver(self._uploader(channel), service.payloads.attachment, user, place)
