@@ -73,6 +73,8 @@ class Interaction:
     guild: Guild
     channel: Channel
     created_at: float
+    data: Json = field(default_factory=dict, repr=False)
+    """What the bot was sent of it."""
     source: Message | None = None
     """The message whose component was used."""
     command_name: str | None = None
@@ -172,6 +174,7 @@ class Interactions:
             guild,
             channel,
             now,
+            data,
             source=source,
             command_name=command_name,
             target=target,

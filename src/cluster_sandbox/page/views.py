@@ -29,6 +29,7 @@ from cluster_sandbox.discord.options import CommandError
 if TYPE_CHECKING:
     from cluster_sandbox.discord.server import DiscordServer
 
+
 class Views:
     """The views of one server."""
 

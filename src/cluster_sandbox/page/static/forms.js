@@ -72,8 +72,12 @@ class FormDialog {
   #closed() {
     this.dialog.remove();
     if (this.forms.shown === this) this.forms.shown = null;
-    // The dialog gives the focus back to where it was; what was there may be gone since.
-    if (document.activeElement === document.body) this.forms.left();
+    // The dialog gives the focus back to where it was, but what was there may be gone since; and Chromium gives it
+    // without the cursor, so that a text field would take no letters until it is focused anew.
+    const before = /** @type {HTMLElement} */ (document.activeElement);
+    if (before === document.body) return this.forms.left();
+    before.blur();
+    before.focus();
   }
 
   /** @param {KeyboardEvent} event */
@@ -122,7 +126,7 @@ class FormDialog {
   #busy(sending) {
     this.sending = sending;
     this.submit.classList.toggle("waiting", sending);
-    this.submit.setAttribute("aria-busy", String(sending));
-    this.submit.disabled = sending;
+    // Not disabled: it would lose the focus, and with it the keyboard's place in the form.
+    for (const name of ["aria-busy", "aria-disabled"]) this.submit.setAttribute(name, String(sending));
   }
 }
