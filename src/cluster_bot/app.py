@@ -24,6 +24,7 @@ from cluster_bot.meter import Meter
 from cluster_bot.runs.ports import Launcher, Memory, Store
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run
+from cluster_bot.runs.shares import Shares, parse_shares
 from cluster_bot.scheduling.budget import Budget
 from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.follower import Follower
@@ -211,7 +212,27 @@ def bot_options(settings: Settings, *, debug: bool) -> tuple[str, BotOptions]:
 def build_rules(settings: Settings) -> tuple[Rules, Limits]:
     """The clocks and limits that the settings ask for."""
     rules = Rules(queue_limit_s=settings.queue_limit_s, outcome_grace_s=settings.outcome_grace_s)
-    return rules, Limits(settings.live_runs_per_member, settings.live_runs_in_all)
+    limits = Limits(
+        settings.live_runs_per_member,
+        settings.live_runs_in_all,
+        settings.runs_per_hour,
+        settings.gpu_minutes_per_day,
+    )
+    return rules, limits
+
+
+def build_shares(settings: Settings) -> Shares:
+    """Who gets other limits than these. Raises StartupError with one sentence where the file can't be used."""
+    if settings.limits_file is None:
+        return Shares()
+    try:
+        return parse_shares(settings.limits_file.read_text("utf-8"))
+    except OSError as error:
+        raise StartupError(
+            f"The file LIMITS_FILE can't be read ({error.strerror}); correct its path, or leave it empty."
+        ) from None
+    except ValueError as error:
+        raise StartupError(f"The file LIMITS_FILE can't be used ({error}); correct it.") from None
 
 
 async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> None:
@@ -221,7 +242,15 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     wishes, news = LocalHints(), LocalHints()
     meter, waits = parts.meter, Waits()
     scheduler = Scheduler(
-        parts.store, parts.launchers, wishes=wishes, news=news, limits=limits, rules=rules, meter=meter, waits=waits
+        parts.store,
+        parts.launchers,
+        wishes=wishes,
+        news=news,
+        limits=limits,
+        rules=rules,
+        meter=meter,
+        waits=waits,
+        shares=build_shares(settings),
     )
     budget = Budget(settings.discord_writes_per_s)
     if settings.discord_api_url is not None:

@@ -48,3 +48,9 @@ def rules_over(interaction: discord.Interaction, run: Run) -> bool:
 def member_of(interaction: discord.Interaction) -> Member:
     """Who is asking."""
     return Member(str(interaction.user.id), interaction.user.display_name)
+
+
+def groups_of(interaction: discord.Interaction) -> tuple[str, ...]:
+    """The ids of the asker's roles here, the server's own for everybody among them; none outside a server."""
+    user = interaction.user
+    return tuple(str(role.id) for role in user.roles) if isinstance(user, discord.Member) else ()

@@ -1,6 +1,6 @@
 """What a Discord feed must remember to show everything once: ids of what it made, and what it is about to make.
 
-Kept as JSON in the run's Place; read and written by `thread_feed` and `once` only.
+Kept as JSON in the run's Place; read and written by the parts of `thread_feed` and by `once` only.
 """
 
 from dataclasses import asdict, dataclass, fields, replace

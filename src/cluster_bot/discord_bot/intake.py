@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 import discord
 
-from cluster_bot.discord_bot.access import Access, member_of
+from cluster_bot.discord_bot.access import Access, groups_of, member_of
 from cluster_bot.discord_bot.origin import DiscordOrigin
 from cluster_bot.runs import spec
 from cluster_bot.runs.ports import Submission
@@ -52,7 +52,7 @@ class Intake:
         Raises UserError, before or after the deferral, for what the member can mend.
         """
         self._access.check_submitter(interaction)
-        spec.check_name(script.filename)
+        spec.check_path(script.filename)
         spec.language_of(script.filename)
         if script.size > spec.MAX_SOURCE_BYTES:
             raise refuse(Refusal.FILE_TOO_LARGE, name=script.filename, size=script.size, limit=spec.MAX_SOURCE_BYTES)
@@ -69,10 +69,11 @@ class Intake:
             arguments=split,
             time_limit_s=time_limit_s or self._limits.default_s,
         )
+        member, groups = member_of(interaction), groups_of(interaction)
         if prefer is not None:
-            wanted = await self._scheduler.choose(wanted, prefer)
+            wanted = await self._scheduler.choose(wanted, prefer, self._scheduler.limits_of(member, groups))
         origin = DiscordOrigin.of_interaction(interaction).stored()
-        return await self._scheduler.submit(Submission(wanted, member_of(interaction), origin))
+        return await self._scheduler.submit(Submission(wanted, member, origin, groups))
 
 
 async def _download(script: discord.Attachment) -> bytes:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from cluster_bot.errors import ClusterBotError
-from cluster_bot.runs.rules import Limits
+from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec
 from cluster_runner.wire import Event
@@ -160,11 +160,15 @@ class SpoolKeeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a front end hands in: what to run, for whom, where it was asked."""
+    """What a front end hands in: what to run, for whom, where it was asked.
+
+    `groups` are the ids of what the front end's admins sort its members into (on Discord: roles), for their limits.
+    """
 
     spec: RunSpec
     owner: Member
     origin: Origin
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,9 @@ class Store(Protocol):
 
         Raises UserError where a limit is reached.
         """
+
+    async def usage(self, member_id: str, now: float) -> Usage:
+        """What a member has of the bot at the moment."""
 
     async def load(self, run_id: str) -> Run:
         """The run; raises UnknownRunError."""

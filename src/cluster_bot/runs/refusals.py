@@ -16,11 +16,28 @@ class Refusal(StrEnum):
     FILE_TOO_LARGE = "file_too_large"
     NOT_TEXT = "not_text"
     BAD_NAME = "bad_name"
+    TOO_MANY_FILES = "too_many_files"
+    SAME_NAME = "same_name"
+    BAD_ZIP = "bad_zip"
+    ZIP_TOO_LARGE = "zip_too_large"
+    ZIP_TOO_MANY_FILES = "zip_too_many_files"
+    ZIP_LOCKED = "zip_locked"
+    ZIP_LINK = "zip_link"
+    ZIP_BAD_NAME = "zip_bad_name"
+    ZIP_NOT_TEXT = "zip_not_text"
+    NO_PROGRAM = "no_program"
+    WHICH_PROGRAM = "which_program"
+    NO_SUCH_PROGRAM = "no_such_program"
     UNKNOWN_LANGUAGE = "unknown_language"
     TIME_LIMIT = "time_limit"
     BAD_ARGUMENTS = "bad_arguments"
     UNKNOWN_LAUNCHER = "unknown_launcher"
     TOO_MANY_LIVE_RUNS = "too_many_live_runs"
+    TOO_MANY_RUNS_AN_HOUR = "too_many_runs_an_hour"
+    GPU_TIME_SHORT = "gpu_time_short"
+    GPU_TIME_GONE = "gpu_time_gone"
+    GPU_NOT_ALLOWED = "gpu_not_allowed"
+    NO_GPU_ALLOWED = "no_gpu_allowed"
     BOT_FULL = "bot_full"
     UNKNOWN_RUN = "unknown_run"
     NOT_YOURS = "not_yours"
@@ -40,11 +57,39 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.FILE_TOO_LARGE: "`{name}` has {size:,} bytes; this bot takes up to {limit:,}, so attach something smaller.",
     Refusal.NOT_TEXT: "`{name}` is not text in UTF-8; save it as UTF-8 and attach it again.",
     Refusal.BAD_NAME: "That file name can't be used; rename the file to letters, digits, dots, dashes and underscores.",
+    Refusal.TOO_MANY_FILES: "A run takes up to {limit} files; leave some out.",
+    Refusal.SAME_NAME: "Two of the files would be `{name}`, or one of them its folder; rename one of the two.",
+    Refusal.BAD_ZIP: "`{name}` can't be unpacked; make it again as an ordinary .zip and attach that.",
+    Refusal.ZIP_TOO_LARGE: "`{name}` holds more than {limit:,} bytes when unpacked; leave something out.",
+    Refusal.ZIP_TOO_MANY_FILES: "`{name}` holds more than {limit} files; leave some out.",
+    Refusal.ZIP_LOCKED: "`{name}` is locked with a password; make it again without one.",
+    Refusal.ZIP_LINK: "`{name}` holds a link, `{inside}`; put the file it leads to in its place.",
+    Refusal.ZIP_BAD_NAME: (
+        "`{name}` holds a file whose name can't be used, `{inside}`; rename it to letters, digits, dots, dashes and "
+        "underscores, in at most {depth} folders."
+    ),
+    Refusal.ZIP_NOT_TEXT: "`{inside}` in `{name}` is not text in UTF-8; leave it out, or save it as UTF-8.",
+    Refusal.NO_PROGRAM: "There is no program in `{name}`; it needs a file whose name ends in {extensions}.",
+    Refusal.WHICH_PROGRAM: "I can't tell which file to run; name it with the option `main`: {programs}.",
+    Refusal.NO_SUCH_PROGRAM: "The option `main` names no program among the files; give one of {programs}.",
     Refusal.UNKNOWN_LANGUAGE: "I can't tell what `{name}` is; its name must end in {extensions}.",
     Refusal.TIME_LIMIT: "A time limit must be between 1 and {limit} seconds; choose one in that range.",
     Refusal.BAD_ARGUMENTS: "Those arguments can't be used ({problem}); give fewer, and quote them as in a shell.",
     Refusal.UNKNOWN_LAUNCHER: "`/run {launcher}` is not switched on here; ask an admin, or choose another launcher.",
-    Refusal.TOO_MANY_LIVE_RUNS: "You have {live} runs under way and may have {limit}; wait for one or `/cancel` it.",
+    Refusal.TOO_MANY_LIVE_RUNS: "You have {runs} under way and may have {limit}; wait for one or `/cancel` it.",
+    Refusal.TOO_MANY_RUNS_AN_HOUR: (
+        "You may give {limit} runs an hour and have given them; the next can be given in {minutes} min."
+    ),
+    Refusal.GPU_TIME_SHORT: (
+        "You may use {limit} GPU minutes in 24 hours; {used} are used or set aside for your runs under way, and this "
+        "run could take {wanted}, so give it a `time_limit` of at most {left} GPU seconds, or try again later."
+    ),
+    Refusal.GPU_TIME_GONE: (
+        "You may use {limit} GPU minutes in 24 hours, and {used} are used or set aside for your runs under way; try "
+        "again when one of these has ended, or tomorrow."
+    ),
+    Refusal.GPU_NOT_ALLOWED: "You may not use that GPU here; choose one of {allowed}, or ask an admin for more.",
+    Refusal.NO_GPU_ALLOWED: "You may not use a GPU here; ask an admin for one.",
     Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
     Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
     Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin here can cancel it.",

@@ -15,8 +15,9 @@ from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
 from cluster_bot.runs.ports import Discerning, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
-from cluster_bot.runs.rules import Limits, Rules
+from cluster_bot.runs.rules import Limits, Rules, Usage
 from cluster_bot.runs.run import Member, Reason, Run
+from cluster_bot.runs.shares import Shares
 from cluster_bot.runs.spec import RunSpec
 from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, listed, ranked, why
 
@@ -45,11 +46,13 @@ class Scheduler:
         clock: Callable[[], float] = time.time,
         meter: Meter | None = None,
         waits: Waits | None = None,
+        shares: Shares | None = None,
     ) -> None:
         self._store = store
         self._hints = (wishes, news)
         self._launchers = {launcher.name: launcher for launcher in launchers}
         self._limits = limits
+        self._shares = shares or Shares()
         self._rules = rules
         self._clock = clock
         self._meter = meter or Meter()
@@ -64,10 +67,13 @@ class Scheduler:
         """Admit a run; from the return on it survives anything. The same request again returns the same run."""
         if submission.spec.launcher not in self._launchers:
             raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher=submission.spec.launcher)
+        limits = self.limits_of(submission.owner, submission.groups)
+        for where in submission.spec.order:
+            limits.check_gpu(where.gpu)
         launcher = self._launchers[submission.spec.launcher]
         if isinstance(launcher, Discerning):
             await launcher.check(submission.spec)
-        admission = await self._store.admit(submission, self._limits, self._clock())
+        admission = await self._store.admit(submission, limits, self._clock())
         run = admission.run
         if admission.fresh:
             self._meter.count(RUNS_ADMITTED, run.launcher)
@@ -76,6 +82,14 @@ class Scheduler:
         )
         self._hint(run)
         return run
+
+    def limits_of(self, member: Member, groups: Collection[str]) -> Limits:
+        """What a member who is in `groups` may have."""
+        return self._shares.of(self._limits, member.id, groups)
+
+    async def usage_of(self, member: Member) -> Usage:
+        """What a member has of the bot at the moment."""
+        return await self._store.usage(member.id, self._clock())
 
     async def cancel(self, number: int, by: Member, *, rules_over: Callable[[Run], bool] = _nobody) -> Run:
         """Wish run #number to end; returns it as it then stands.
@@ -137,11 +151,17 @@ class Scheduler:
         offers = await self.all_offers()
         return any(one not in offers or any(offer.gpu is not None for offer in offers[one]) for one in self._launchers)
 
-    async def choose(self, spec: RunSpec, prefer: Prefer) -> RunSpec:
-        """`spec` with the launchers that offer its GPU, the best first, and why; raises UserError where none does."""
+    async def choose(self, spec: RunSpec, prefer: Prefer, limits: Limits | None = None) -> RunSpec:
+        """`spec` with the launchers that offer its GPU, the best first, and why; raises UserError where none does.
+
+        With `limits`, only GPUs that these allow.
+        """
         offers = await self.all_offers()
-        found = candidates(spec.gpu or "", offers, self._waits)
+        offering = candidates(spec.gpu or "", offers, self._waits)
+        found = [one for one in offering if limits is None or limits.allows(one.where.gpu)]
         if not found:
+            if limits is not None and offering:
+                limits.check_gpu(offering[0].where.gpu)
             offered = listed(offers)
             raise refuse(Refusal.GPU_NOT_ON_OFFER, offered=offered) if offered else refuse(Refusal.NOTHING_ON_OFFER)
         refusals = await asyncio.gather(*(self._refusal_of(one, spec) for one in found))

@@ -32,6 +32,7 @@ def run_values(run: Run) -> dict[str, Any]:
         "attempt": run.attempt,
         "version": run.version,
         "finished_at": run.finished_at,
+        "gpu_s": run.gpu_s,
         "document": _dumps({name: value for name, value in _plain(run).items() if name not in _APART}),
     }
 

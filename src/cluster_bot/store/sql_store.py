@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, 
 from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError, UnreadableRunError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Admission, Place, Standing, Submission
-from cluster_bot.runs.rules import Limits
+from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Run
 from cluster_bot.store import codec, statements
 from cluster_bot.store.dialects import Dialect, dialect_of
@@ -32,6 +32,8 @@ log = get_logger(__name__)
 
 # Beyond so many runs the oldest is forgotten, and its last event is counted from the first again.
 _REMEMBERED_RUNS = 1000
+# Seconds over which a member's usage is counted.
+HOUR_S, DAY_S = 3600.0, 86_400.0
 
 
 class BlobTooLargeError(ClusterBotError):
@@ -83,10 +85,14 @@ class SqlStore:
             )
             if known is not None:
                 return Admission(codec.run_of(known, known["spec"]), fresh=False)
-            limits.check(*_live(connection, submission.owner.id))
+            limits.check(_usage(connection, submission.owner.id, now), submission.spec.most_gpu_s)
             return Admission(_insert(connection, submission, now), fresh=True)
 
         return await self._writer.transaction(work)
+
+    async def usage(self, member_id: str, now: float) -> Usage:
+        """What a member has of the bot at the moment."""
+        return await self._reader.ask(lambda connection: _usage(connection, member_id, now))
 
     async def load(self, run_id: str) -> Run:
         """The run; raises UnknownRunError, and UnreadableRunError."""
@@ -272,12 +278,23 @@ def _run_or_why_not(row: RowMapping) -> tuple[str, Run | UnreadableRunError]:
         return row["id"], error
 
 
-def _live(connection: Connection, owner_id: str) -> tuple[int, int]:
-    """How many live runs the owner has, and all together."""
-    mine = func.count().filter(runs.c.owner_id == owner_id)
-    counted = connection.execute(select(mine, func.count()).where(runs.c.status.in_(statements.LIVE)))
-    of_owner, in_all = counted.one()
-    return int(of_owner), int(in_all)
+def _usage(connection: Connection, owner_id: str, now: float) -> Usage:
+    """What the owner has of the bot at this moment."""
+    mine = runs.c.owner_id == owner_id
+    # A run that began before the day and still goes on is counted with the live ones, and no run is counted twice.
+    day, hour = now - DAY_S, now - HOUR_S
+    older = func.coalesce(func.sum(runs.c.gpu_s).filter(mine, runs.c.created_at <= day), 0.0)
+    counted = select(func.count().filter(mine), func.count(), older).where(runs.c.status.in_(statements.LIVE))
+    live, in_all, older_gpu_s = connection.execute(counted).one()
+    recent = runs.c.created_at > hour
+    counted = select(
+        func.count().filter(recent),
+        func.min(runs.c.created_at).filter(recent),
+        func.coalesce(func.sum(runs.c.gpu_s), 0.0),
+    ).where(mine, runs.c.created_at > day)
+    in_hour, oldest, gpu_s = connection.execute(counted).one()
+    ends_in_s = 0.0 if oldest is None else float(oldest) - hour
+    return Usage(int(live), int(in_all), int(in_hour), ends_in_s, float(older_gpu_s) + float(gpu_s))
 
 
 def _insert(connection: Connection, submission: Submission, now: float) -> Run:

@@ -9,7 +9,7 @@ from sqlalchemy import Select, bindparam, func, select, update
 from cluster_bot.runs.run import Status
 from cluster_bot.store.tables import events, feeds, runs, specs
 
-_SAVED = ("status", "launcher", "attempt", "version", "finished_at", "document")
+_SAVED = ("status", "launcher", "attempt", "version", "finished_at", "gpu_s", "document")
 LIVE = [status.value for status in Status if not status.final]
 
 RUNS = select(runs, specs.c.document.label("spec")).join_from(runs, specs, specs.c.run_id == runs.c.id)

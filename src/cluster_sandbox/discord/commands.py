@@ -26,6 +26,12 @@ def check_command(data: Json, errors: FormErrors, path: str = "") -> None:
     """Add to `errors` what is wrong with a definition. `path`: "" or "3." in a bulk overwrite."""
     kind = data.get("type") or CHAT_INPUT
     errors.choice(f"{path}type", kind, (1, 2, 3, 4))
+    for key, most in (("contexts", 2), ("integration_types", 1)):
+        values = data.get(key)
+        for value in values or []:
+            errors.choice(f"{path}{key}", value, tuple(range(most + 1)))
+        if values is not None and (len(set(values)) < len(values) or not values):
+            errors.add(f"{path}{key}", "BASE_TYPE_BAD_LENGTH", "Must be unique, and one at least")
     if kind != CHAT_INPUT:
         _check_menu(data, errors, path)
         return
@@ -126,7 +132,9 @@ class Commands:
     async def wait_registered(self, full_name: str, timeout: float) -> None:
         """Return once "run local" is registered anywhere; TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
-            while full_name not in all_names([one for scope in self._world.commands for one in self.listed(scope)]):
+            while full_name not in all_names(
+                [one for known in self._world.commands.values() for one in known.values()]
+            ):
                 await self._changed.wait()
 
     def listed(self, guild_id: int | None) -> list[Json]:
@@ -179,7 +187,7 @@ class Commands:
 
     def _scope(self, guild_id: int | None) -> dict[int, Json]:
         if guild_id is not None:
-            self._world.guild(guild_id)
+            self._world.bots_guild(guild_id)
         return self._world.commands[guild_id]
 
     def _put(self, guild_id: int | None, data: Json, command_id: int | None) -> Json:
@@ -189,14 +197,19 @@ class Commands:
             "options": [],
             "default_member_permissions": None,
             "nsfw": False,
+            "contexts": None,
             **data,
+            "integration_types": data.get("integration_types") or [0],
             "id": str(number),
             "type": data.get("type") or CHAT_INPUT,
             "application_id": str(self._world.application_id),
             "version": str(self._world.ids.next()),
         }
         if guild_id is not None:
-            command["guild_id"] = str(guild_id)
+            # Where it is used and how it is installed is only asked of global commands.
+            command |= {"guild_id": str(guild_id), "contexts": None, "integration_types": [0]}
+        elif command["contexts"] is None and data.get("dm_permission") is False:
+            command["contexts"] = [0]
         self._scope(guild_id)[number] = command
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

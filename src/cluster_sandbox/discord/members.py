@@ -7,20 +7,20 @@ hears of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from . import installs
 from .commands import MESSAGE_MENU, all_names, typed
+from .components import BUTTON, walk
 from .errors import api_error
 from .gateway import Intent
 from .interactions import Interaction, Kind, Reaction
-from .limits import Upload, check_message, walk
+from .limits import Upload, check_message
 from .modals import Form
 from .model import Attachment, Channel, ChannelType, Guild, Json, Message, User
 from .options import CommandError, File, Resolver, build, choose
 from .service import Service
-
-BUTTON, LINK_STYLE = 2, 5
 
 
 class NoAnswerError(Exception):
@@ -33,6 +33,8 @@ class Acting:
 
     service: Service
     user: User
+    left: set[int] = field(default_factory=set)
+    """The guilds this one left, or was kicked from."""
 
     @property
     def name(self) -> str:
@@ -47,11 +49,35 @@ class Acting:
         return f"<@{self.user.id}>"
 
     def join(self, guild: Guild) -> None:
-        """Become a member of a guild; nothing happens if already one."""
-        if self.user.id not in guild.members:
+        """Become a member of a guild; nothing happens if already one, or after having left."""
+        if self.user.id not in guild.members and guild.id not in self.left:
             member = self.service.world.join(guild, self.user)
             event = {**self.service.payloads.member(member), "guild_id": str(guild.id)}
             self.service.gateway.dispatch("GUILD_MEMBER_ADD", event, Intent.GUILD_MEMBERS)
+
+    def leave(self, guild: Guild) -> None:
+        """Leave a guild, and with it its threads."""
+        if self.user.id not in guild.members:
+            raise CommandError(f"{self.name} is no member of {guild.name}")
+        self.left.add(guild.id)
+        for thread in self.service.world.threads(guild.id):
+            self.service.threads.leave(thread, self.user)
+        del guild.members[self.user.id]
+        event = {"guild_id": str(guild.id), "user": self.service.payloads.user(self.user)}
+        self.service.gateway.dispatch("GUILD_MEMBER_REMOVE", event, Intent.GUILD_MEMBERS)
+
+    def install(self, *, installed: bool = True) -> None:
+        """Install the application on this account, or take it off: where it is, it comes along everywhere."""
+        self.user.installed = installed
+
+    def close_dms(self, *, closed: bool = True) -> None:
+        """Take no direct messages from the bot, or take them again."""
+        self.user.closed = closed
+
+    @property
+    def dm(self) -> int:
+        """The id of the direct messages with the bot."""
+        return self.service.world.direct_channel(self.user).id
 
     # --- commands -----------------------------------------------------------------------------------
 
@@ -100,9 +126,7 @@ class Acting:
         channel = self._place(channel_id)
         chosen = choose(typed(self._offered(channel)), name)
         data = build(chosen, options or {}, self._resolver(channel))
-        return self.service.interactions.open(
-            Kind.COMMAND, self.user, channel, data, command_name=chosen.qualified_name
-        )
+        return self._open(Kind.COMMAND, channel, data, chosen.command, command_name=chosen.qualified_name)
 
     async def autocomplete(
         self,
@@ -118,9 +142,7 @@ class Acting:
         channel = self._place(channel_id)
         chosen = choose(typed(self._offered(channel)), name)
         data = build(chosen, options or {}, self._resolver(channel), focused=(focused, value))
-        opened = self.service.interactions.open(
-            Kind.AUTOCOMPLETE, self.user, channel, data, command_name=chosen.qualified_name
-        )
+        opened = self._open(Kind.AUTOCOMPLETE, channel, data, chosen.command, command_name=chosen.qualified_name)
         await opened.answered(timeout)
         if opened.reaction is not Reaction.CHOICES:
             raise NoAnswerError("Loading options failed")
@@ -144,7 +166,8 @@ class Acting:
         data: Json = {"custom_id": component["custom_id"], "component_type": component["type"], "id": 1}
         if component["type"] != BUTTON:
             data["values"] = list(values or [])
-        return self.service.interactions.open(Kind.COMPONENT, self.user, channel, data, source=message)
+        owners = (message.interaction or {}).get("authorizing_integration_owners")
+        return self.service.interactions.open(Kind.COMPONENT, self.user, channel, data, source=message, owners=owners)
 
     async def submit(self, opened: Interaction, fields: Mapping[str, Any]) -> Interaction:
         """Fill in and send the modal that an interaction opened; CommandError where the client would not send it.
@@ -156,7 +179,8 @@ class Acting:
             raise CommandError(f"that interaction opened no modal for {self.name}")
         channel, source = opened.channel, opened.source
         form = Form(opened.modal, self._uploader(channel), self.service.payloads.attachment)
-        return self.service.interactions.open(Kind.MODAL, self.user, channel, form.filled(fields), source=source)
+        data = form.filled(fields)
+        return self.service.interactions.open(Kind.MODAL, self.user, channel, data, source=source, owners=opened.owners)
 
     # --- messages -----------------------------------------------------------------------------------
 
@@ -182,19 +206,28 @@ class Acting:
     def _place(self, channel_id: int | str) -> Channel:
         channel = self.service.world.channel(int(channel_id))
         if channel.guild_id is not None:
-            self.join(self.service.world.guilds[channel.guild_id])
+            guild = self.service.world.guilds[channel.guild_id]
+            self.join(guild)
+            if self.user.id not in guild.members:
+                raise CommandError(f"{self.name} is no member of {guild.name}")
         return channel
+
+    def _open(self, kind: Kind, channel: Channel, data: Json, command: Json, **more: Any) -> Interaction:
+        owners = installs.owners(self.service.world, self.user, channel, command)
+        return self.service.interactions.open(kind, self.user, channel, data, owners=owners, **more)
 
     def _offered(self, channel: Channel) -> list[Json]:
         """The commands a member sees there; a guild's own command hides a global one of the same name."""
-        world = self.service.world
-        if channel.guild_id is None or channel.type is ChannelType.FORUM:
+        world, commands = self.service.world, self.service.commands
+        if channel.type is ChannelType.FORUM:
             raise CommandError(f"commands cannot be used in {channel.name!r}: open a thread there")
         world.require(channel, self.user.id, ["USE_APPLICATION_COMMANDS"])
-        own = self.service.commands.listed(channel.guild_id)
+        own = list(world.commands[channel.guild_id].values()) if channel.guild_id is not None else []
         keys = {(one["type"], one["name"]) for one in own}
-        everywhere = self.service.commands.listed(None)
+        everywhere = [one for one in commands.listed(None) if installs.owners(world, self.user, channel, one)]
         offered = own + [one for one in everywhere if (one["type"], one["name"]) not in keys]
+        if channel.guild_id is None:
+            return offered
         granted = world.permissions(channel, self.user.id)
         needed = [(one, one.get("default_member_permissions")) for one in offered]
         return [one for one, bits in needed if bits is None or (int(bits) & granted == int(bits) and int(bits))]
@@ -224,11 +257,12 @@ class Acting:
 
     def _resolver(self, channel: Channel) -> Resolver:
         service, world = self.service, self.service.world
-        assert channel.guild_id is not None
-        guild = world.guilds[channel.guild_id]
+        guild = world.guilds[channel.guild_id] if channel.guild_id is not None else None
 
         def user(value: Any) -> tuple[int, Json, Json]:
             number = value.user_id if isinstance(value, Acting) else int(value)
+            if guild is None:
+                return number, service.payloads.user(world.user(number)), {}
             member = world.member(guild.id, number)
             shape = service.payloads.interaction_member(guild, channel, number)
             return number, service.payloads.user(member.user), {k: v for k, v in shape.items() if k != "user"}

@@ -6,7 +6,7 @@ import pytest
 from town import Town
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.thread_feed import FILES_BYTES, fitting_files
+from cluster_bot.discord_bot.ending import FILES_BYTES, fitting_files
 from cluster_bot.runs.ports import Attachment
 from cluster_bot.runs.run import Status
 

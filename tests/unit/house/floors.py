@@ -80,7 +80,8 @@ IMPURE = (
     *("subprocess", "sys", "tempfile", "threading", "time", "urllib.request"),
 )
 
-PURE_ALL_THE_SAME = ("pathlib.PurePath", "pathlib.PurePosixPath")  # names of files, no files
+# Names of files, no files; bytes in memory that a library wants to read as a file.
+PURE_ALL_THE_SAME = ("pathlib.PurePath", "pathlib.PurePosixPath", "io.BytesIO")
 
 # A cog is given a Scheduler; through none of these may it reach further.
 NOT_FOR_COGS = (
