@@ -15,8 +15,10 @@ from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.access import Access
+from cluster_bot.discord_bot.cogs.again import Again
 from cluster_bot.discord_bot.cogs.cancel import Cancel
 from cluster_bot.discord_bot.cogs.run_commands import RunCommands
+from cluster_bot.discord_bot.cogs.runs import Runs
 from cluster_bot.discord_bot.cogs.service import Service
 from cluster_bot.discord_bot.error_reply import reply_to_error
 from cluster_bot.discord_bot.intake import Intake, TimeLimits
@@ -86,6 +88,8 @@ class ClusterBot(commands.Bot):
         if group.commands:
             self.tree.add_command(group)
         await self.add_cog(Cancel(self._scheduler, self.access))
+        await self.add_cog(Runs(self._scheduler.reading, self.access))
+        await self.add_cog(Again(self._scheduler, self.access, self._options.time_limits))
         await self.add_cog(Service(self._scheduler, resync=self.sync, latency_s=self._gateway_latency_s))
         await self.sync()
 

@@ -41,6 +41,9 @@ class Refusal(StrEnum):
     BOT_FULL = "bot_full"
     UNKNOWN_RUN = "unknown_run"
     NOT_YOURS = "not_yours"
+    NOT_SHOWN_HERE = "not_shown_here"
+    NO_NUMBER = "no_number"
+    NOT_YOUR_LIST = "not_your_list"
     ALREADY_OVER = "already_over"
     NOT_ALLOWED_HERE = "not_allowed_here"
     NOT_ALLOWED_YOU = "not_allowed_you"
@@ -98,6 +101,11 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
     Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
     Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin here can cancel it.",
+    Refusal.NOT_SHOWN_HERE: (
+        "Run #{number} belongs to somebody else; ask again in its thread, or in the channel where it was started."
+    ),
+    Refusal.NO_NUMBER: "That is no run's number; choose one from the list, or type it as in `12`.",
+    Refusal.NOT_YOUR_LIST: "This list belongs to somebody else; type `/runs` for yours.",
     Refusal.ALREADY_OVER: "Run #{number} is already over, so there is nothing to cancel.",
     Refusal.NOT_ALLOWED_HERE: "This bot does not run programs in this server; ask its admins to allow it.",
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",

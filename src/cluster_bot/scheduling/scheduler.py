@@ -18,8 +18,9 @@ from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits, Rules, Usage
 from cluster_bot.runs.run import Member, Reason, Run
 from cluster_bot.runs.shares import Shares
-from cluster_bot.runs.spec import RunSpec
-from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, listed, ranked, why
+from cluster_bot.runs.spec import Auto, RunSpec, Where
+from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, expected_s, listed, ranked, why
+from cluster_bot.scheduling.reading import Reading
 
 log = get_logger(__name__)
 
@@ -59,6 +60,7 @@ class Scheduler:
         self._clock = clock
         self._meter = meter or Meter()
         self._waits = waits or Waits()
+        self.reading = Reading(store)
 
     @property
     def launchers(self) -> Sequence[str]:
@@ -126,10 +128,6 @@ class Scheduler:
         for hints in self._hints:
             hints.give(run.id)
 
-    async def live_runs(self) -> list[Run]:
-        """Everybody's unfinished runs, newest first."""
-        return (await self._store.unfinished())[::-1]
-
     async def offers(self, launcher: str) -> Sequence[GpuOffer]:
         """What a launcher has on offer now; nothing where there is no such launcher."""
         one = self._launchers.get(launcher)
@@ -140,6 +138,21 @@ class Scheduler:
         asked = [self._offers_in_time(one) for one in self._launchers.values()]
         answers = zip(self._launchers, await asyncio.gather(*asked), strict=True)
         return {launcher: offers for launcher, offers in answers if offers is not None}
+
+    async def board(self) -> Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None]:
+        """What each launcher has on offer and how soon a run would begin; None for one that does not answer."""
+        offers = await self.all_offers()
+        return {
+            name: [(one, expected_s(Where(name, one.gpu), one, self._waits)) for one in offers[name]]
+            if name in offers
+            else None
+            for name in self._launchers
+        }
+
+    async def offers_in_time(self, launcher: str) -> Sequence[GpuOffer] | None:
+        """What a launcher that is switched on has on offer; None where it does not answer soon enough."""
+        one = self._launchers.get(launcher)
+        return None if one is None else await self._offers_in_time(one)
 
     async def _offers_in_time(self, launcher: Launcher) -> Sequence[GpuOffer] | None:
         try:
@@ -173,7 +186,9 @@ class Scheduler:
         if not order:
             raise next(refusal for refusal in refusals if refusal is not None)
         first, *others = (one.where for one in order)
-        return replace(spec, launcher=first.launcher, gpu=first.gpu, others=tuple(others), why=why(order, prefer))
+        auto = Auto(spec.gpu or "", prefer)
+        reason = why(order, prefer)
+        return replace(spec, launcher=first.launcher, gpu=first.gpu, others=tuple(others), why=reason, auto=auto)
 
     async def _refusal_of(self, one: Candidate, spec: RunSpec) -> UserError | None:
         """Why the launcher could never start it; None where it could, or does not say in time."""
