@@ -19,7 +19,9 @@ _MARKS = {
     **dict.fromkeys(("cu", "cuda", "cuh"), Language.CUDA),
 }
 _CUDA = re.compile(r"__global__|__device__|<<<.*>>>|#\s*include\s*[<\"](?:cuda|cublas|curand|thrust/|cub/)", re.DOTALL)
-_CPP = re.compile(r"^\s*#\s*(?:include|define|pragma)\b|^\s*(?:int|auto|void)\s+main\s*\(|\bstd::", re.MULTILINE)
+_CPP = re.compile(
+    r"^\s*(?:#\s*include\s*[<\"]|#(?:include|define|pragma)\b)|^\s*(?:int|auto|void)\s+main\s*\(|\bstd::", re.MULTILINE
+)
 
 
 class Block(NamedTuple):

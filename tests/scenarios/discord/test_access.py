@@ -42,7 +42,7 @@ async def test_without_a_guild_list_the_commands_are_everywhere(town: Town) -> N
     channel = town.server.add_channel("general", guild_id=town.server.add_guild("Elsewhere"))
     async with town.bot(discord_guilds=frozenset()):
         for one in (town.general, channel):
-            assert town.ada.commands(one) == ["cancel", "ping", "run local"]
+            assert town.ada.commands(one) == ["cancel", "ping", "run local", "run paste"]
         assert await town.verdict(await town.open(HELLO, channel=channel)) is Status.SUCCEEDED
 
 
@@ -84,7 +84,7 @@ async def test_resync_is_for_admins(town: Town) -> None:
     assert refused.content.startswith("Only members who may manage this server can do that")
 
     done = await (await admin.command("resync", channel_id=town.general)).answered()
-    assert done.content == messages.RESYNCED.format(count=4)
+    assert done.content == messages.RESYNCED.format(count=5)
     assert done.ephemeral
     assert await town.verdict(await town.open(HELLO)) is Status.SUCCEEDED
 

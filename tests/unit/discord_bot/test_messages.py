@@ -116,7 +116,7 @@ def test_no_other_sentence_is_too_long() -> None:
         messages.gap(Gap(10**12, 10**15)),
     ]
     facts = {"name": WIDE, "size": 10**9, "limit": 10**9, "extensions": "." * 60, "problem": "p" * 60}
-    facts["offered"] = "`g`, " * 250
+    facts |= {"offered": "`g`, " * 250, "inside": WIDE * 2, "depth": 7, "programs": WIDE * 3}
     fixed += [text.format(**facts, launcher="l" * 60, live=3, number=10**18) for text in SENTENCES.values()]
     for text in fixed:
         assert units(text) <= 2000
