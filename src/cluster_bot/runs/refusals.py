@@ -28,6 +28,9 @@ class Refusal(StrEnum):
     NO_PROGRAM = "no_program"
     WHICH_PROGRAM = "which_program"
     NO_SUCH_PROGRAM = "no_such_program"
+    NO_CODE = "no_code"
+    NOTHING_TO_RUN = "nothing_to_run"
+    FORM_OF_BEFORE = "form_of_before"
     UNKNOWN_LANGUAGE = "unknown_language"
     TIME_LIMIT = "time_limit"
     BAD_ARGUMENTS = "bad_arguments"
@@ -80,6 +83,14 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NO_PROGRAM: "There is no program in `{name}`; it needs a file whose name ends in {extensions}.",
     Refusal.WHICH_PROGRAM: "I can't tell which file to run; name it with the option `main`: {programs}.",
     Refusal.NO_SUCH_PROGRAM: "The option `main` names no program among the files; give one of {programs}.",
+    Refusal.NO_CODE: "There is no code in that; put the program you want to run into the form.",
+    Refusal.NOTHING_TO_RUN: (
+        "That message has no program in Python, C++ or CUDA, neither between lines of three backticks nor attached; "
+        "choose one that has, or use `/run paste`."
+    ),
+    Refusal.FORM_OF_BEFORE: (
+        "I don't know any more which message that form was for; choose *Run this code* on the message again."
+    ),
     Refusal.UNKNOWN_LANGUAGE: "I can't tell what `{name}` is; its name must end in {extensions}.",
     Refusal.TIME_LIMIT: "A time limit must be between 1 and {limit} seconds; choose one in that range.",
     Refusal.BAD_ARGUMENTS: "Those arguments can't be used ({problem}); give fewer, and quote them as in a shell.",
