@@ -9,6 +9,9 @@ from fnmatch import fnmatchcase
 
 from cluster_bot.runs.refusals import Refusal, refuse
 
+# How many of the GPUs that a member may use a sentence names.
+MOST_NAMED = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -59,7 +62,8 @@ class Limits:
         if not self.allows(gpu):
             if not self.gpus:
                 raise refuse(Refusal.NO_GPU_ALLOWED)
-            raise refuse(Refusal.GPU_NOT_ALLOWED, allowed=", ".join(f"`{one}`" for one in self.gpus))
+            allowed = ", ".join(f"`{one}`" for one in self.gpus[:MOST_NAMED])
+            raise refuse(Refusal.GPU_NOT_ALLOWED, allowed=allowed + (" …" if len(self.gpus) > MOST_NAMED else ""))
 
     def check(self, usage: Usage, wanted_gpu_s: float) -> None:
         """Refuse one more run, which may take `wanted_gpu_s` GPU seconds, with UserError where a limit is reached."""

@@ -17,6 +17,7 @@ gets. The file, in TOML:
     gpu_minutes_per_day = "unlimited"
 """
 
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -36,7 +37,7 @@ _NUMBERS = {
 _UNLIMITED = "unlimited"
 # Never reached: as many as all may have together is a limit of its own.
 _MANY = 1_000_000
-_LONGEST = 200
+_PATTERN = re.compile(r"[!-_a-~]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def _number(what: str, value: object, *, whole: bool) -> int | float | None:
 
 
 def _patterns(where: str, value: object) -> tuple[str, ...]:
-    fine = isinstance(value, list) and all(isinstance(one, str) and 0 < len(one) <= _LONGEST for one in value)
+    fine = isinstance(value, list) and all(isinstance(one, str) and _PATTERN.fullmatch(one) for one in value)
     if not isinstance(value, list) or not fine:
         raise ValueError(f'gpus of {where} must be a list of names, such as ["T4", "H100*"]')
     return tuple(value)
