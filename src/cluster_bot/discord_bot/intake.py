@@ -11,7 +11,7 @@ import aiohttp
 import discord
 
 from cluster_bot.discord_bot.access import Access, groups_of, member_of
-from cluster_bot.discord_bot.origin import DiscordOrigin
+from cluster_bot.discord_bot.direct import origin_of
 from cluster_bot.runs import spec
 from cluster_bot.runs.ports import Submission
 from cluster_bot.runs.refusals import Refusal, refuse
@@ -72,7 +72,7 @@ class Intake:
         member, groups = member_of(interaction), groups_of(interaction)
         if prefer is not None:
             wanted = await self._scheduler.choose(wanted, prefer, self._scheduler.limits_of(member, groups))
-        origin = DiscordOrigin.of_interaction(interaction).stored()
+        origin = (await origin_of(interaction)).stored()
         return await self._scheduler.submit(Submission(wanted, member, origin, groups))
 
 

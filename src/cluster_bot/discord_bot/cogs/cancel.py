@@ -25,7 +25,6 @@ class Cancel(commands.Cog):
 
     @app_commands.command(name="cancel", description="Stop one of your runs")
     @app_commands.describe(run="The run's number, as in #12")
-    @app_commands.guild_only()
     async def cancel(self, interaction: discord.Interaction, run: int) -> None:
         """Stop a run by its number."""
         await self._cancel(interaction, run)

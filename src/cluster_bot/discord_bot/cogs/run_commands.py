@@ -27,7 +27,6 @@ ARGUMENTS = "Arguments for the program, as you would type them in a shell"
 TIME_LIMIT = "Seconds the program may take"
 
 
-@app_commands.guild_only()
 class RunCommands(app_commands.Group, name="run", description="Run a program on somebody else's machine"):
     """The group; a launcher that is switched off has no subcommand, and `auto` is there where there is a `choice`."""
 
