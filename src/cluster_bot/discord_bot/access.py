@@ -25,12 +25,13 @@ class Access:
 
         Outside of all guilds, and where only the member brought the bot, the list of users stands for that of guilds.
         """
-        if not self.guilds or interaction.guild_id in self.guilds:
+        if not self.guilds:
             return
-        if interaction.guild_id is not None and not is_away(interaction):
+        if interaction.guild_id is None or is_away(interaction):
+            if interaction.user.id not in self.users:
+                raise refuse(Refusal.NOT_ALLOWED_ALONE)
+        elif interaction.guild_id not in self.guilds:
             raise refuse(Refusal.NOT_ALLOWED_HERE)
-        if interaction.user.id not in self.users:
-            raise refuse(Refusal.NOT_ALLOWED_ALONE)
 
     def check_submitter(self, interaction: discord.Interaction) -> None:
         """Refuse a member who may not run programs, or a channel in which the bot could not show them."""
@@ -68,8 +69,11 @@ def _missing(interaction: discord.Interaction) -> list[str]:
 
 
 def is_admin(interaction: discord.Interaction) -> bool:
-    """Whether this member may manage the server, as Discord itself says with the interaction."""
-    return interaction.permissions.manage_guild
+    """Whether this member may manage the server, as Discord itself says with the interaction.
+
+    Who manages a server that the bot is not in has brought it there for themselves, and is no admin of it.
+    """
+    return interaction.permissions.manage_guild and not is_away(interaction)
 
 
 def rules_over(interaction: discord.Interaction, run: Run) -> bool:
