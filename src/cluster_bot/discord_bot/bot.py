@@ -77,6 +77,9 @@ class ClusterBot(commands.Bot):
             help_command=None,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
+            # All of them, wherever the application is, unless a command says otherwise.
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
         )
         self.access = Access(options.guilds, options.users)
         self._scheduler = scheduler
@@ -114,16 +117,26 @@ class ClusterBot(commands.Bot):
         return 0.0 if math.isnan(self.latency) else self.latency
 
     async def sync(self) -> int:
-        """Register the commands: in the allowed guilds, where that is instant, or everywhere; how many there are."""
+        """Register the commands: in the allowed guilds, or everywhere; how many there are.
+
+        A guild's own commands can't be used in direct messages. Where somebody may use them there, they are
+        registered everywhere, and nowhere twice, as people would see them twice.
+        """
         if not self._options.guilds:
             return len(await self.tree.sync())
-        count = 0
+        everywhere = bool(self._options.users) and not self._options.staging
+        if everywhere:
+            count = len(await self.tree.sync())
+        else:
+            count = 0
+            await self.http.bulk_upsert_global_commands(self.application_id or 0, payload=[])
         for guild_id in self._options.guilds:
             guild = discord.Object(guild_id)
             self.tree.clear_commands(guild=guild)
-            self.tree.copy_global_to(guild=guild)
+            if not everywhere:
+                self.tree.copy_global_to(guild=guild)
             try:
-                count = len(await self.tree.sync(guild=guild))
+                count = len(await self.tree.sync(guild=guild)) or count
             except discord.Forbidden:
                 log.warning("not a member of guild %s", guild_id, extra={"action": "sync_refused"})
         return count

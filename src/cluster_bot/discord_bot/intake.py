@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import discord
 
 from cluster_bot.discord_bot.access import Access, groups_of, member_of
-from cluster_bot.discord_bot.origin import DiscordOrigin
+from cluster_bot.discord_bot.direct import origin_of
 from cluster_bot.discord_bot.sent import Sent
 from cluster_bot.runs import spec
 from cluster_bot.runs.ports import Submission
@@ -76,5 +76,5 @@ class Intake:
         if asked.prefer is not None:
             limits = self._scheduler.limits_of(member, groups)
             wanted = await self._scheduler.choose(wanted, asked.prefer, limits)
-        origin = DiscordOrigin.of_interaction(interaction).stored()
+        origin = (await origin_of(interaction)).stored()
         return await self._scheduler.submit(Submission(wanted, member, origin, groups))

@@ -40,7 +40,8 @@ class Opening:
             await self._answer(messages.UNSEEN.format(number=run.number))
             raise FeedGoneError(f"there is no place to show it: {error.text}") from error
         if not self._room.state.answered:
-            await self._answer(messages.OPENED.format(number=run.number, room=self._room.state.room))
+            opened = messages.OPENED_DIRECT if self._room.origin.direct else messages.OPENED
+            await self._answer(opened.format(number=run.number, room=self._room.state.room))
             await self._room.memory.update(answered=True)
 
     async def _make_anchor(self, run: Run) -> None:

@@ -49,6 +49,8 @@ class Refusal(StrEnum):
     NOT_YOUR_LIST = "not_your_list"
     ALREADY_OVER = "already_over"
     NOT_ALLOWED_HERE = "not_allowed_here"
+    NOT_ALLOWED_ALONE = "not_allowed_alone"
+    NO_DIRECT_MESSAGES = "no_direct_messages"
     NOT_ALLOWED_YOU = "not_allowed_you"
     ADMINS_ONLY = "admins_only"
     DOWNLOAD_FAILED = "download_failed"
@@ -119,6 +121,14 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NOT_YOUR_LIST: "This list belongs to somebody else; type `/runs` for yours.",
     Refusal.ALREADY_OVER: "Run #{number} is already over, so there is nothing to cancel.",
     Refusal.NOT_ALLOWED_HERE: "This bot does not run programs in this server; ask its admins to allow it.",
+    Refusal.NOT_ALLOWED_ALONE: (
+        "Outside of its own servers this bot runs programs only for people on its list; use it in one of its servers, "
+        "or ask its admin to add you."
+    ),
+    Refusal.NO_DIRECT_MESSAGES: (
+        "I may not send you direct messages, where your run would be shown; allow them in your privacy settings, or "
+        "use a server that I am in."
+    ),
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
     Refusal.DOWNLOAD_FAILED: "Discord did not hand over `{name}`; attach it again.",

@@ -29,7 +29,9 @@ from cluster_sandbox.discord import Acting, DiscordServer, File, Interaction, Me
 
 PATIENCE_S = 60.0
 _BLOCK = re.compile(r"```\n(.*)\n```", re.DOTALL)
-_OPENED = re.compile(r"Run #(\d+) is here: <#(\d+)>")
+_OPENED = re.compile(
+    r"Run #(\d+) is (?:here: <#|in your direct messages with me: https://discord\.com/channels/@me/)(\d+)>?"
+)
 
 # Prints "before", waits until the file named by its argument is there, prints "after".
 HOLDING = """

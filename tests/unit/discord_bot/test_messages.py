@@ -111,7 +111,8 @@ def test_no_other_sentence_is_too_long() -> None:
         messages.CANCELLED_AT_ONCE.format(number=10**18),
         messages.OPENED.format(number=10**18, room=2**63),
         messages.UNSEEN.format(number=10**18),
-        messages.CANNOT_WRITE_HERE,
+        messages.OPENED_DIRECT.format(number=10**18, room=2**63),
+        messages.cannot_write_here(["Send Messages in Threads"] * 7),
         messages.OUR_FAULT.format(reference="f" * 8),
         messages.HIDDEN.format(lines=10**12),
         messages.gap(Gap(10**12, 10**15)),
@@ -277,3 +278,12 @@ def test_sizes(count: int, said: str) -> None:
 
 def test_a_gap_says_how_much_it_stands_for() -> None:
     assert messages.gap(Gap(12_345, 4_000_000)) == "… 12,345 lines (4.0 MB) were left out here …"
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [("A", "*A*"), ("AB", "*A* and *B*"), ("ABC", "*A*, *B* and *C*")],
+)
+def test_what_is_missing_is_named(missing: str, named: str) -> None:
+    text = messages.cannot_write_here(list(missing))
+    assert text == f"I may not write in this channel; ask an admin to give me {named} here."

@@ -9,6 +9,7 @@ from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.access import Access, check_may_see, groups_of, member_of
+from cluster_bot.discord_bot.direct import origin_of
 from cluster_bot.discord_bot.gpu_choices import LONGEST_NAME, MOST_CHOICES, gpu_choices
 from cluster_bot.discord_bot.intake import TimeLimits
 from cluster_bot.discord_bot.origin import DiscordOrigin
@@ -33,7 +34,6 @@ class Again(commands.Cog):
     @app_commands.describe(
         run=RUN, gpu="Another GPU, by its name", launcher="Somewhere else; auto: wherever the GPU is free soonest"
     )
-    @app_commands.guild_only()
     async def rerun(
         self,
         interaction: discord.Interaction,
@@ -45,7 +45,6 @@ class Again(commands.Cog):
         await self._again(interaction, run_number(run), gpu=gpu, launcher=launcher)
 
     @app_commands.command(name="gpus", description="Which GPUs there are, what they cost and how long you would wait")
-    @app_commands.guild_only()
     async def gpus(self, interaction: discord.Interaction) -> None:
         """Show what every launcher offers."""
         # Launchers are waited for about as long as Discord waits for us.
@@ -82,7 +81,7 @@ class Again(commands.Cog):
         member, groups = member_of(interaction), groups_of(interaction)
         limits = self._scheduler.limits_of(member, groups)
         spec = await again(self._scheduler, was, Wanted(gpu, launcher, limits, self._limits.longest_s))
-        origin = DiscordOrigin.of_interaction(interaction)
+        origin = await origin_of(interaction)
         if interaction.channel_id == place.get("room") and not place.get("here"):
             origin = _beside(DiscordOrigin.of(was.origin), origin, interaction)
         await self._scheduler.submit(Submission(spec, member, origin.stored(), groups))

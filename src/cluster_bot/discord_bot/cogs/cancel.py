@@ -21,7 +21,6 @@ class Cancel(commands.Cog):
 
     @app_commands.command(name="cancel", description="Stop one of your runs")
     @app_commands.describe(run=RUN)
-    @app_commands.guild_only()
     async def cancel(self, interaction: discord.Interaction, run: str) -> None:
         """Stop a run by its number."""
         await self._cancel(interaction, run_number(run))

@@ -43,7 +43,6 @@ ALL = {
 File = discord.Attachment
 
 
-@app_commands.guild_only()
 class RunCommands(app_commands.Group, name="run", description="Run a program on somebody else's machine"):
     """The group; a launcher that is switched off has no subcommand, and `auto` is there where there is a `choice`."""
 

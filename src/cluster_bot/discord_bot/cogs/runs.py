@@ -27,7 +27,6 @@ class Runs(commands.Cog):
         self._access = access
 
     @app_commands.command(name="runs", description="Your runs: those under way, then the latest")
-    @app_commands.guild_only()
     async def runs(self, interaction: discord.Interaction) -> None:
         """Show the first page."""
         page = await self._reading.page(member_of(interaction).id, 0, RUNS_A_PAGE)
@@ -38,7 +37,6 @@ class Runs(commands.Cog):
 
     @app_commands.command(name="run-info", description="All that is known of a run")
     @app_commands.describe(run=RUN)
-    @app_commands.guild_only()
     async def run_info(self, interaction: discord.Interaction, run: str) -> None:
         """Show one run."""
         found = await self._reading.run(run_number(run))
@@ -54,7 +52,6 @@ class Runs(commands.Cog):
 
     @app_commands.command(name="logs", description="A run's whole output as a file, also while it runs")
     @app_commands.describe(run=RUN)
-    @app_commands.guild_only()
     async def logs(self, interaction: discord.Interaction, run: str) -> None:
         """Hand over the log."""
         await self._log(interaction, run_number(run))

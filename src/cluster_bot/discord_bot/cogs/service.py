@@ -32,6 +32,9 @@ class Service(commands.Cog):
 
     @app_commands.command(name="resync", description="Register the bot's commands anew (for admins)")
     @app_commands.default_permissions(manage_guild=True)
+    # The library's `guild_only` would only add to what the tree allows all commands.
+    @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
+    @app_commands.allowed_installs(guilds=True, users=False)
     async def resync(self, interaction: discord.Interaction) -> None:
         """Clear all commands and register them again."""
         if not is_admin(interaction):
