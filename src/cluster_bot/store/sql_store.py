@@ -154,6 +154,10 @@ class SqlStore:
         query = statements.RUNS.where(runs.c.owner_id == member_id).order_by(runs.c.number.desc()).limit(limit)
         return self._readable(await self._read(query, _run_or_why_not))
 
+    async def waiting_of(self, member_id: str) -> list[int]:
+        """The numbers of the member's runs that are QUEUED or STARTING, oldest first."""
+        return [int(row["number"]) for row in await self._reader.rows(statements.WAITING_OF, owner=member_id)]
+
     # --- events -------------------------------------------------------------------------------------------------
 
     async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:

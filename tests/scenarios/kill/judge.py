@@ -7,6 +7,7 @@ import re
 from itertools import pairwise
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.chunks import lines_in
 from cluster_bot.runs.run import Reason, Status
 from cluster_sandbox.discord import Message
 
@@ -14,7 +15,6 @@ from .programs import Noted, read_ledger
 from .stage import OVER_TOKENS_S, Stage, Submission
 
 _UNKNOWN = messages.REASONS[Reason.DISPATCH_UNKNOWN].partition("} ")[2]
-_OPEN, _CLOSE = "```\n", "\n```"
 
 
 def complaints(stage: Stage) -> list[str]:
@@ -94,7 +94,7 @@ def _lines(submission: Submission, noted: Noted, logs: list[Message], ended: Sta
     shown: list[str] = []
     for log in logs:
         inside = _inside(log.content)
-        if inside is None:
+        if not inside:
             found.append(f"a message between status and verdict is no output: {log.content[:60]!r}")
             continue
         shown += inside.split("\n")
@@ -113,9 +113,7 @@ def _lines(submission: Submission, noted: Noted, logs: list[Message], ended: Sta
 
 
 def _inside(content: str) -> str | None:
-    if not content.startswith(_OPEN) or not content.endswith(_CLOSE):
-        return None
-    return content[len(_OPEN) : -len(_CLOSE)]
+    return "\n".join(lines_in(content)) if content.startswith("```") else None
 
 
 def _files(stage: Stage, submission: Submission, verdict: Message, ended: Status | None) -> list[str]:

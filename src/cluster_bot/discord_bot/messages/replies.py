@@ -16,6 +16,8 @@ CANNOT_WRITE_HERE = (
 )
 OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
 CANCEL_BUTTON = "Cancel"
+RERUN_BUTTON = "Run again"
+LOG_BUTTON = "Log"
 
 
 def offer(one: GpuOffer) -> str:
