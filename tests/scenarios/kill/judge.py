@@ -44,7 +44,14 @@ def _of(stage: Stage, submission: Submission, noted: Noted) -> list[str]:
     found += _unless(len(created) == 1, f"{len(created)} anchors were ever created")
     if len(room) < 2:
         return [*found, f"{len(room)} messages in the thread"]
-    status, *logs, verdict = room
+    first, *between, verdict = room
+    renewed = [one for one in between if messages.is_status(one.content)]
+    logs = [one for one in between if one not in renewed]
+    # One status, unless it was too old to be edited when there was something new to say.
+    for before, after in pairwise([first, *renewed]):
+        aged = after.created_at - before.created_at >= stage.server.policy.old_edit_s
+        found += _unless(aged, f"a second status within an hour: {after.content!r}")
+    status = [first, *renewed][-1]
     ended = messages.verdict_status(verdict.content)
     endings = (Status.LOST,) if unknowable else _endings(submission, noted)
     found += _unless(ended in endings, f"its last message is no such verdict: {verdict.content!r}")
@@ -52,7 +59,7 @@ def _of(stage: Stage, submission: Submission, noted: Noted) -> list[str]:
         found += _unless(_UNKNOWN in verdict.content, f"its verdict does not say what is unknown: {verdict.content!r}")
     wanted = messages.STATUS_WORDS.get(ended or Status.LOST, "")
     if not stage.frozen(status):
-        found += _unless(status.content.startswith(wanted), f"its first message is no such status: {status.content!r}")
+        found += _unless(status.content.startswith(wanted), f"it has no such status: {status.content!r}")
         found += _unless(not status.components, "its status still has a button")
     if not stage.frozen(anchors[0]):
         found += _unless(anchors[0].content.endswith(wanted), f"its anchor says {anchors[0].content!r}")

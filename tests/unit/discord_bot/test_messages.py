@@ -150,6 +150,8 @@ def test_nothing_but_a_verdict_is_one(status: Status) -> None:
         messages.part_marker(run, "output 1") + "```\n" + messages.verdict(run) + "\n```",
     ]
     assert [messages.verdict_status(text) for text in others] == [None] * len(others)
+    assert [messages.is_status(text) for text in others] == [False, True, False, False, False]
+    assert messages.is_status(messages.verdict(run)) is not status.final
 
 
 def test_who_asks_for_input_is_told_that_there_is_none() -> None:

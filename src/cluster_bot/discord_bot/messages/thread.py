@@ -19,6 +19,8 @@ STATUS_WORDS: dict[Status, str] = {
     Status.LOST: "❓ **Lost**",
 }
 
+COMPILING = "🔨 **Compiling**"
+
 REASONS: dict[Reason, str] = {
     Reason.COMPLETED: "the program ended with exit code 0.",
     Reason.EXIT_CODE: "the program ended with exit code {exit_code}; correct what it complains of and run it again.",
@@ -114,7 +116,7 @@ def status(run: Run, turn: Turn | None = None) -> str:
     since = int(run.program_at or run.started_at or run.launched_at or run.created_at)
     parts = [STATUS_WORDS[run.status]]
     if run.status is Status.RUNNING:
-        parts = [f"🔨 **Compiling** {code(run.spec.main)}"] if run.phase == "compile" else parts
+        parts = [f"{COMPILING} {code(run.spec.main)}"] if run.phase == "compile" else parts
         parts.append(_machine(run))
     if turn is not None and turn.total > 1 and run.status in WAITING:
         parts.append(TURN.format(nth=ordinal(turn.nth), total=turn.total))
@@ -223,6 +225,11 @@ def verdict_status(text: str) -> Status | None:
         if one.final and re.match(rf"(?:-# Run #\d+ · verdict\n)?{re.escape(words)}: ", text):
             return one
     return None
+
+
+def is_status(text: str) -> bool:
+    """Whether a message says where a run stands, and is not its verdict."""
+    return text.startswith((*STATUS_WORDS.values(), COMPILING)) and verdict_status(text) is None
 
 
 def is_our_failure(text: str) -> bool:
