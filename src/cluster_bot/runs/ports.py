@@ -172,6 +172,13 @@ class Submission:
     groups: tuple[str, ...] = ()
 
 
+class Gate(Protocol):
+    """Who looks into a submission before it is a run: the place of an admin's own rules."""
+
+    async def check(self, submission: Submission) -> None:
+        """Raise UserError, with the reason, where it must not run. Answers within seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """A run that is ours now; `fresh` is False where the same request had been admitted before."""

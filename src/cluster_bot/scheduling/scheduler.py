@@ -13,7 +13,7 @@ from cluster_bot.errors import StaleRunError, UserError
 from cluster_bot.log import get_logger
 from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
-from cluster_bot.runs.ports import Discerning, GpuOffer, Hints, Launcher, Store, Submission
+from cluster_bot.runs.ports import Discerning, Gate, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits, Rules, Usage
 from cluster_bot.runs.run import Member, Reason, Run
@@ -48,12 +48,14 @@ class Scheduler:
         meter: Meter | None = None,
         waits: Waits | None = None,
         shares: Shares | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._store = store
         self._hints = (wishes, news)
         self._launchers = {launcher.name: launcher for launcher in launchers}
         self._limits = limits
         self._shares = shares or Shares()
+        self._gate = gate
         self._rules = rules
         self._clock = clock
         self._meter = meter or Meter()
@@ -75,6 +77,8 @@ class Scheduler:
         launcher = self._launchers[submission.spec.launcher]
         if isinstance(launcher, Discerning):
             await launcher.check(submission.spec)
+        if self._gate is not None:
+            await self._gate.check(submission)
         admission = await self._store.admit(submission, limits, self._clock())
         run = admission.run
         if admission.fresh:

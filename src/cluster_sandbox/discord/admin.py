@@ -66,21 +66,13 @@ class Admin:
 
     # --- threads and messages -----------------------------------------------------------------------
 
+    def change_thread(self, thread_id: int | str, *, archived: bool, locked: bool) -> None:
+        """Archive, open, lock or unlock: messages open an archived thread again, unless it is locked."""
+        self._service.threads.update(self._thread(thread_id), {"archived": archived, "locked": locked})
+
     def archive(self, thread_id: int | str, *, locked: bool = False) -> None:
-        """Archive a thread; where it is locked, no message of a member or the bot opens it again."""
-        self._service.threads.update(self._thread(thread_id), {"archived": True, "locked": locked})
-
-    def unarchive(self, thread_id: int | str) -> None:
-        """Open a thread again, unlocked."""
-        self._service.threads.update(self._thread(thread_id), {"archived": False, "locked": False})
-
-    def lock(self, thread_id: int | str) -> None:
-        """Lock a thread and leave it open: who may not manage threads can write, but not open it once archived."""
-        self._service.threads.update(self._thread(thread_id), {"locked": True})
-
-    def unlock(self, thread_id: int | str) -> None:
-        """Take a thread's lock away, archived or not."""
-        self._service.threads.update(self._thread(thread_id), {"locked": False})
+        """Archive a thread, and lock it where `locked`."""
+        self.change_thread(thread_id, archived=True, locked=locked)
 
     def delete_thread(self, thread_id: int | str) -> None:
         """Delete a thread with all its messages; the one it hangs from stays."""

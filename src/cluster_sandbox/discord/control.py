@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -136,6 +136,27 @@ class SandboxClient:
         body = {"forum_id": str(forum_id), "title": title, "text": text}
         return str((await self._dict("POST", f"/members/{member}/posts", body))["id"])
 
+    async def leave(self, member: str) -> None:
+        """Have a member leave the first guild; `rejoin` lets them in again."""
+        await self._dict("POST", f"/members/{member}/guild", {"joined": False})
+
+    async def rejoin(self, member: str) -> None:
+        await self._dict("POST", f"/members/{member}/guild", {"joined": True})
+
+    async def roles(self, member: str, *, give: Iterable[str] = (), take: Iterable[str] = ()) -> dict[str, str]:
+        """Take roles from a member and give others, made where there are none; the given ones' ids by name."""
+        body = {"give": list(give), "take": list(take)}
+        return dict((await self._dict("POST", f"/members/{member}/roles", body))["roles"])
+
+    async def install(self, member: str, *, installed: bool = True) -> None:
+        """Install the application on a member's account, or take it off."""
+        await self._dict("POST", f"/members/{member}/installation", {"installed": installed})
+
+    async def dm(self, member: str, *, closed: bool | None = None) -> str:
+        """The id of a member's direct messages with the bot, which `closed` closes or opens."""
+        body = {} if closed is None else {"closed": closed}
+        return str((await self._dict("POST", f"/members/{member}/dm", body))["channel_id"])
+
     # --- looking ------------------------------------------------------------------------------------
 
     async def interaction(
@@ -198,6 +219,24 @@ class SandboxClient:
 
     async def add_channel(self, name: str, kind: str = "text") -> str:
         return str((await self._dict("POST", "/channels", {"name": name, "kind": kind}))["id"])
+
+    async def add_guild(self, name: str, *channels: str, bot: bool = True) -> Json:
+        """A guild with these text channels, and with the bot unless told otherwise: `guild_id`, `channels` by name."""
+        return await self._dict("POST", "/guilds", {"name": name, "channels": channels, "bot": bot})
+
+    async def add_group(self, *members: str) -> str:
+        """The id of the direct messages of a group of friends, without the bot."""
+        return str((await self._dict("POST", "/groups", {"members": members}))["channel_id"])
+
+    async def change_thread(self, thread_id: int | str, **changes: bool) -> None:
+        """`archived` and `locked`, as an admin."""
+        await self._dict("POST", f"/threads/{thread_id}", changes)
+
+    async def delete_thread(self, thread_id: int | str) -> None:
+        await self._dict("DELETE", f"/threads/{thread_id}")
+
+    async def delete_message(self, channel_id: int | str, message_id: int | str) -> None:
+        await self._dict("DELETE", f"/messages/{channel_id}/{message_id}")
 
     async def deny(self, channel_id: int | str, *names: str) -> None:
         """Take permissions in a channel from the bot."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import BodyPartReader, web
 
 from ..faults import Fault
+from .admin_api import AdminApi
 from .guard import Handler, guarded
 from .members import Acting
 from .model import Json
@@ -23,7 +24,7 @@ from .views import channel_view, event_view, interaction_view, message_view, req
 if TYPE_CHECKING:
     from .server import DiscordServer
 
-FILE_FIELD = re.compile(r"^files\[([-_\w]+)\]$")
+FILE_FIELD = re.compile(r"^files\[([^\[\]]{1,100})\]$")
 LONGEST_WAIT_S = 60.0
 FAULT_FIELDS = (
     "method",
@@ -74,6 +75,7 @@ class ControlApi:
             ("GET", "/sandbox/commands", self._wait_command),
             ("GET", "/sandbox/gateway", self._gateway),
             ("POST", "/sandbox/gateway", self._drop),
+            *AdminApi(self._server, _body).routes(),
         ]
         for method, path, handler in table:
             app.router.add_route(method, path, guarded(handler, lambda: self._server.url))
@@ -213,7 +215,8 @@ class ControlApi:
 
     async def _add_channel(self, request: web.Request) -> Json:
         data = await _body(request)
-        return {"id": str(self._server.add_channel(data["name"], data.get("kind", "text")))}
+        guild_id = int(data["guild_id"]) if data.get("guild_id") else None
+        return {"id": str(self._server.add_channel(data["name"], data.get("kind", "text"), guild_id=guild_id))}
 
     async def _permissions(self, request: web.Request) -> Json:
         data = await _body(request)

@@ -42,7 +42,7 @@ async def test_without_a_guild_list_the_commands_are_everywhere(town: Town) -> N
     channel = town.server.add_channel("general", guild_id=town.server.add_guild("Elsewhere"))
     async with town.bot(discord_guilds=frozenset()):
         for one in (town.general, channel):
-            assert {"cancel", "ping", "run local", "runs"} <= set(town.ada.commands(one))
+            assert {"cancel", "ping", "run local", "run paste", "runs"} <= set(town.ada.commands(one))
         assert await town.verdict(await town.open(HELLO, channel=channel)) is Status.SUCCEEDED
 
 

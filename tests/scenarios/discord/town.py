@@ -195,16 +195,11 @@ class Town:
 
     def delete(self, message: Message) -> None:
         """An admin deletes a message."""
-        self.server.service.messaging.delete(message)
+        self.server.admin.delete_message(message.channel_id, message.id)
 
     def delete_thread(self, thread_id: int) -> None:
         """An admin deletes a thread."""
-        world = self.server.service.world
-        thread = world.channels.pop(thread_id)
-        del world.messages[thread_id]
-        gone = {"id": thread.id, "guild_id": thread.guild_id, "parent_id": thread.parent_id}
-        shape: dict[str, Any] = {key: str(value) for key, value in gone.items()}
-        self.server.gateway.dispatch("THREAD_DELETE", {**shape, "type": int(thread.type)})
+        self.server.admin.delete_thread(thread_id)
 
     # --- looking ------------------------------------------------------------------------------------------------
 
