@@ -8,6 +8,8 @@ Clean-up unwinds last in, first out. Runs under way are not touched by a stop: t
 import asyncio
 import fcntl
 import gc
+import shlex
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
 from cluster_bot.discord_bot.intake import TimeLimits
 from cluster_bot.discord_bot.thread_feed import ThreadFeed
 from cluster_bot.errors import StartupError
+from cluster_bot.gate import AdminsGate, Checker
 from cluster_bot.hints import LocalHints
 from cluster_bot.log import get_logger
 from cluster_bot.meter import Meter
@@ -235,6 +238,20 @@ def build_shares(settings: Settings) -> Shares:
         raise StartupError(f"The file LIMITS_FILE can't be used ({error}); correct it.") from None
 
 
+def build_gate(settings: Settings) -> AdminsGate | None:
+    """What looks at submissions, None where an admin has no rules. Raises StartupError with one sentence."""
+    try:
+        command = shlex.split(settings.checker)
+    except ValueError as error:
+        raise StartupError(f"CHECKER can't be used ({str(error).lower()}); quote it as in a shell.") from None
+    if command and shutil.which(command[0]) is None:
+        raise StartupError(f"CHECKER names {command[0]}, which is no program here; correct it, or leave it empty.")
+    if not command and settings.content_rules_file is None:
+        return None
+    checker = Checker(command, settings.checker_timeout_s) if command else None
+    return AdminsGate(settings.content_rules_file, checker, fails_open=settings.checker_fails == "open")
+
+
 async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> None:
     """Log in and work until cancelled. Raises StartupError where the login fails."""
     token, options = bot_options(settings, debug=debug)
@@ -251,6 +268,7 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
         meter=meter,
         waits=waits,
         shares=build_shares(settings),
+        gate=build_gate(settings),
     )
     budget = Budget(settings.discord_writes_per_s)
     if settings.discord_api_url is not None:

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     gpu_minutes_per_day: float | None = Field(default=None, ge=0, le=1_000_000)
     limits_file: Path | None = None
     live_runs_in_all: int = Field(default=200, ge=1)
+    content_rules_file: Path | None = None
+    checker: str = ""
+    checker_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    checker_fails: Literal["closed", "open"] = "closed"
     time_limit_s: int = Field(default=300, ge=1, le=86_400)
     max_time_limit_s: int = Field(default=3600, ge=1, le=86_400)
     queue_limit_s: float = Field(default=3600.0, gt=0)
@@ -101,6 +105,7 @@ class Settings(BaseSettings):
         "runs_per_hour",
         "gpu_minutes_per_day",
         "limits_file",
+        "content_rules_file",
         "public_url",
         "web_port",
         "web_key",

@@ -1,7 +1,8 @@
 """Who may use the bot where: the guild and user allow-lists, and what counts as an admin. An empty list allows all."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import discord
 
@@ -11,6 +12,7 @@ from cluster_bot.discord_bot.origin import DiscordOrigin
 from cluster_bot.errors import UserError
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.run import Member, Run
+from cluster_bot.runs.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,22 @@ def is_admin(interaction: discord.Interaction) -> bool:
     return interaction.permissions.manage_guild and not is_away(interaction)
 
 
-def rules_over(interaction: discord.Interaction, run: Run) -> bool:
+def rules_over(interaction: discord.Interaction, run: Run | Summary) -> bool:
     """Whether this member is an admin of the server in which the run was asked for; elsewhere they are nobody."""
     asked_in = DiscordOrigin.of(run.origin).guild
     return is_admin(interaction) and asked_in is not None and asked_in == interaction.guild_id
+
+
+def check_may_see(interaction: discord.Interaction, run: Run, place: Mapping[str, Any]) -> None:
+    """Refuse all but a run's owner, its server's admins, and those who ask where it is shown.
+
+    `place` is the feed's. That the run exists is said all the same: numbers count up, so that is no secret.
+    """
+    if run.owner.id == str(interaction.user.id) or rules_over(interaction, run):
+        return
+    shown = {place.get("room")} | ({DiscordOrigin.of(run.origin).channel} if place.get("anchor") else set())
+    if interaction.channel_id is None or interaction.channel_id not in shown:
+        raise refuse(Refusal.NOT_SHOWN_HERE, number=run.number)
 
 
 def member_of(interaction: discord.Interaction) -> Member:

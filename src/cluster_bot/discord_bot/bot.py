@@ -15,10 +15,14 @@ from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.access import Access
+from cluster_bot.discord_bot.cogs.again import Again
 from cluster_bot.discord_bot.cogs.cancel import Cancel
+from cluster_bot.discord_bot.cogs.code_forms import CodeForms, run_this_code
 from cluster_bot.discord_bot.cogs.run_commands import RunCommands
+from cluster_bot.discord_bot.cogs.runs import Runs
 from cluster_bot.discord_bot.cogs.service import Service
 from cluster_bot.discord_bot.error_reply import reply_to_error
+from cluster_bot.discord_bot.forms import Forms
 from cluster_bot.discord_bot.intake import Intake, TimeLimits
 from cluster_bot.errors import StartupError, UserError
 from cluster_bot.log import get_logger
@@ -85,10 +89,15 @@ class ClusterBot(commands.Bot):
     async def setup_hook(self) -> None:
         """Add the commands and register them."""
         intake = Intake(self._scheduler, self.access, self._options.time_limits)
-        group = RunCommands(self._scheduler, intake, choice=await self._scheduler.names_gpus())
+        forms = Forms(self._scheduler, intake)
+        group = RunCommands(self._scheduler, intake, forms, choice=await self._scheduler.names_gpus())
         if group.commands:
             self.tree.add_command(group)
+            self.tree.add_command(run_this_code(forms))
+            await self.add_cog(CodeForms(forms))
         await self.add_cog(Cancel(self._scheduler, self.access))
+        await self.add_cog(Runs(self._scheduler.reading, self.access))
+        await self.add_cog(Again(self._scheduler, self.access, self._options.time_limits))
         await self.add_cog(Service(self._scheduler, resync=self.sync, latency_s=self._gateway_latency_s))
         await self.sync()
 

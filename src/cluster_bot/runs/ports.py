@@ -14,6 +14,7 @@ from cluster_bot.errors import ClusterBotError
 from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec
+from cluster_bot.runs.summary import Summary, Which
 from cluster_runner.wire import Event
 
 # --- launchers --------------------------------------------------------------------------------------------------
@@ -171,6 +172,13 @@ class Submission:
     groups: tuple[str, ...] = ()
 
 
+class Gate(Protocol):
+    """Who looks into a submission before it is a run: the place of an admin's own rules."""
+
+    async def check(self, submission: Submission) -> None:
+        """Raise UserError, with the reason, where it must not run. Answers within seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """A run that is ours now; `fresh` is False where the same request had been admitted before."""
@@ -246,6 +254,12 @@ class Store(Protocol):
     async def of_member(self, member_id: str, limit: int) -> list[Run]:
         """A member's runs, newest first."""
 
+    async def summaries(self, which: Which, limit: int, offset: int = 0) -> list[Summary]:
+        """The runs that are meant, live ones first, then newest first; those that can't be read are left out."""
+
+    async def count(self, which: Which) -> int:
+        """How many runs are meant, those that can't be read among them."""
+
     async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:
         """Keep events; those already there, or of an attempt that is not the run's, are ignored. How many were new."""
 
@@ -253,6 +267,9 @@ class Store(Protocol):
         self, run_id: str, attempt: int, after: int, *, kinds: Collection[str] | None = None, limit: int = 1000
     ) -> list[Event]:
         """Events numbered over `after`, in order, at most `limit`; only of `kinds` where given."""
+
+    async def log_size(self, run_id: str, attempt: int) -> int:
+        """About how many characters of output are kept; escapes count as they are kept."""
 
     async def last_event(self, run_id: str, attempt: int) -> int:
         """The highest event number kept without a gap below it; 0 where there is none."""

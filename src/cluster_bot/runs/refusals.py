@@ -28,6 +28,9 @@ class Refusal(StrEnum):
     NO_PROGRAM = "no_program"
     WHICH_PROGRAM = "which_program"
     NO_SUCH_PROGRAM = "no_such_program"
+    NO_CODE = "no_code"
+    NOTHING_TO_RUN = "nothing_to_run"
+    FORM_OF_BEFORE = "form_of_before"
     UNKNOWN_LANGUAGE = "unknown_language"
     TIME_LIMIT = "time_limit"
     BAD_ARGUMENTS = "bad_arguments"
@@ -41,6 +44,9 @@ class Refusal(StrEnum):
     BOT_FULL = "bot_full"
     UNKNOWN_RUN = "unknown_run"
     NOT_YOURS = "not_yours"
+    NOT_SHOWN_HERE = "not_shown_here"
+    NO_NUMBER = "no_number"
+    NOT_YOUR_LIST = "not_your_list"
     ALREADY_OVER = "already_over"
     NOT_ALLOWED_HERE = "not_allowed_here"
     NOT_ALLOWED_ALONE = "not_allowed_alone"
@@ -48,6 +54,11 @@ class Refusal(StrEnum):
     NOT_ALLOWED_YOU = "not_allowed_you"
     ADMINS_ONLY = "admins_only"
     DOWNLOAD_FAILED = "download_failed"
+    TOO_MANY_FILES_HERE = "too_many_files_here"
+    ENDING_NOT_ALLOWED_HERE = "ending_not_allowed_here"
+    NOT_ALLOWED_CONTENT = "not_allowed_content"
+    CHECKER_SAID_NO = "checker_said_no"
+    NOT_CHECKED = "not_checked"
     UNKNOWN_GPU = "unknown_gpu"
     TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
     GPU_NOT_ON_OFFER = "gpu_not_on_offer"
@@ -74,6 +85,14 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NO_PROGRAM: "There is no program in `{name}`; it needs a file whose name ends in {extensions}.",
     Refusal.WHICH_PROGRAM: "I can't tell which file to run; name it with the option `main`: {programs}.",
     Refusal.NO_SUCH_PROGRAM: "The option `main` names no program among the files; give one of {programs}.",
+    Refusal.NO_CODE: "There is no code in that; put the program you want to run into the form.",
+    Refusal.NOTHING_TO_RUN: (
+        "That message has no program in Python, C++ or CUDA, neither between lines of three backticks nor attached; "
+        "choose one that has, or use `/run paste`."
+    ),
+    Refusal.FORM_OF_BEFORE: (
+        "I don't know any more which message that form was for; choose *Run this code* on the message again."
+    ),
     Refusal.UNKNOWN_LANGUAGE: "I can't tell what `{name}` is; its name must end in {extensions}.",
     Refusal.TIME_LIMIT: "A time limit must be between 1 and {limit} seconds; choose one in that range.",
     Refusal.BAD_ARGUMENTS: "Those arguments can't be used ({problem}); give fewer, and quote them as in a shell.",
@@ -95,6 +114,11 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
     Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
     Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin here can cancel it.",
+    Refusal.NOT_SHOWN_HERE: (
+        "Run #{number} belongs to somebody else; ask again in its thread, or in the channel where it was started."
+    ),
+    Refusal.NO_NUMBER: "That is no run's number; choose one from the list, or type it as in `12`.",
+    Refusal.NOT_YOUR_LIST: "This list belongs to somebody else; type `/runs` for yours.",
     Refusal.ALREADY_OVER: "Run #{number} is already over, so there is nothing to cancel.",
     Refusal.NOT_ALLOWED_HERE: "This bot does not run programs in this server; ask its admins to allow it.",
     Refusal.NOT_ALLOWED_ALONE: (
@@ -108,6 +132,14 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
     Refusal.DOWNLOAD_FAILED: "Discord did not hand over `{name}`; attach it again.",
+    Refusal.TOO_MANY_FILES_HERE: "A run may have {limit} files here; leave out what it does not need.",
+    Refusal.ENDING_NOT_ALLOWED_HERE: "`{name}` may not be submitted here; file names must end in {extensions}.",
+    Refusal.NOT_ALLOWED_CONTENT: "`{name}` may not be run here: {why} Take it out and submit again, or ask an admin.",
+    Refusal.CHECKER_SAID_NO: "This may not be run here: {why} Change it and submit again, or ask an admin.",
+    Refusal.NOT_CHECKED: (
+        "What looks at each program before it runs does not work at the moment, so nothing was started; try again in a "
+        "moment, or tell an admin."
+    ),
     Refusal.UNKNOWN_GPU: "`/run {launcher}` has no such GPU; choose one of {offered}.",
     Refusal.TOO_LARGE_TO_TRAVEL: (
         "`{name}` is too large to be sent to GitHub from here (about 48 kB when packed); make it smaller, or ask an "

@@ -67,13 +67,22 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
+class Auto:
+    """That the member left the place to the bot: the GPU as it was asked for, and what mattered most."""
+
+    gpu: str
+    prefer: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """Files, the one to execute, where, and for how long; raises UserError where one of them cannot be.
 
     `files` maps names, which may lead into folders (`include/a.h`), to text; `launcher` is the name members type after
     `/run`; `gpu` is a name the launcher offers, None where it offers only itself; `time_limit_s` is whole seconds of
     the program's own time. Where that launcher refuses, the run goes on at `others`, in that order; `why` says, for
-    people, why the order is this one.
+    people, why the order is this one, and `auto` what it was chosen by. `again_of` is the number of the run that this
+    one repeats.
     """
 
     files: Mapping[str, str]
@@ -84,6 +93,8 @@ class RunSpec:
     arguments: tuple[str, ...] = ()
     others: tuple[Where, ...] = ()
     why: str = ""
+    auto: Auto | None = None
+    again_of: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))

@@ -16,14 +16,11 @@ from cluster_bot.meter import RELAY_S, Meter
 from cluster_bot.runs.ports import Attachment, FeedGoneError, Gap, Hints, Memory, Place, RunFeed, Store, artifact_blob
 from cluster_bot.runs.run import Reason, Run
 from cluster_bot.scheduling.lines import Lines
+from cluster_bot.scheduling.logs import EVENTS_A_READ, SHOWN_KINDS, whole_log
 from cluster_bot.scheduling.workers import Bell, Workers
 from cluster_runner.wire import Event
 
 log = get_logger(__name__)
-
-SHOWN_KINDS = ("log", "gap")
-# Few, because an event of nothing but line ends is 8,192 lines, and the loop breathes between two reads.
-EVENTS_A_READ = 16
 
 # While it is too soon to write, reading each line as it comes would be work for nothing; not to read at all would leave
 # a second's flood for the moment of writing.
@@ -197,7 +194,7 @@ class _Service:
         self._measure()
         files = await self._files(run)
         if self._feed.abridged:
-            files.insert(0, await self._whole_log(run))
+            files.insert(0, Attachment("log.txt", (await whole_log(self._store, run.id, run.attempt)).content))
         compiling = run.reason is Reason.COMPILE_ERROR and self._lines.first_error
         await self._feed.close(run, files, last_error=compiling or self._lines.last_error)
 
@@ -207,13 +204,3 @@ class _Service:
             content = await self._store.blob(run.id, artifact_blob(run.attempt, event.n))
             files.append(Attachment(str(event.body["name"]), content, str(event.body.get("detail") or "")))
         return files
-
-    async def _whole_log(self, run: Run) -> Attachment:
-        """All that was kept of the output, raw but for its encoding."""
-        parts: list[str] = []
-        after = 0
-        while events := await self._store.events(run.id, run.attempt, after, kinds=SHOWN_KINDS, limit=EVENTS_A_READ):
-            after = events[-1].n
-            for event in events:
-                parts.append(str(event.body["text"]) if event.kind == "log" else "\n[…]\n")
-        return Attachment("log.txt", "".join(parts).encode("utf-8", "replace"))

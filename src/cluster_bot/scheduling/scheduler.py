@@ -13,13 +13,14 @@ from cluster_bot.errors import StaleRunError, UserError
 from cluster_bot.log import get_logger
 from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
-from cluster_bot.runs.ports import Discerning, GpuOffer, Hints, Launcher, Store, Submission
+from cluster_bot.runs.ports import Discerning, Gate, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits, Rules, Usage
 from cluster_bot.runs.run import Member, Reason, Run
 from cluster_bot.runs.shares import Shares
-from cluster_bot.runs.spec import RunSpec
-from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, listed, ranked, why
+from cluster_bot.runs.spec import Auto, RunSpec, Where
+from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, expected_s, listed, ranked, why
+from cluster_bot.scheduling.reading import Reading
 
 log = get_logger(__name__)
 
@@ -47,16 +48,19 @@ class Scheduler:
         meter: Meter | None = None,
         waits: Waits | None = None,
         shares: Shares | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._store = store
         self._hints = (wishes, news)
         self._launchers = {launcher.name: launcher for launcher in launchers}
         self._limits = limits
         self._shares = shares or Shares()
+        self._gate = gate
         self._rules = rules
         self._clock = clock
         self._meter = meter or Meter()
         self._waits = waits or Waits()
+        self.reading = Reading(store)
 
     @property
     def launchers(self) -> Sequence[str]:
@@ -73,6 +77,8 @@ class Scheduler:
         launcher = self._launchers[submission.spec.launcher]
         if isinstance(launcher, Discerning):
             await launcher.check(submission.spec)
+        if self._gate is not None:
+            await self._gate.check(submission)
         admission = await self._store.admit(submission, limits, self._clock())
         run = admission.run
         if admission.fresh:
@@ -122,10 +128,6 @@ class Scheduler:
         for hints in self._hints:
             hints.give(run.id)
 
-    async def live_runs(self) -> list[Run]:
-        """Everybody's unfinished runs, newest first."""
-        return (await self._store.unfinished())[::-1]
-
     async def offers(self, launcher: str) -> Sequence[GpuOffer]:
         """What a launcher has on offer now; nothing where there is no such launcher."""
         one = self._launchers.get(launcher)
@@ -136,6 +138,21 @@ class Scheduler:
         asked = [self._offers_in_time(one) for one in self._launchers.values()]
         answers = zip(self._launchers, await asyncio.gather(*asked), strict=True)
         return {launcher: offers for launcher, offers in answers if offers is not None}
+
+    async def board(self) -> Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None]:
+        """What each launcher has on offer and how soon a run would begin; None for one that does not answer."""
+        offers = await self.all_offers()
+        return {
+            name: [(one, expected_s(Where(name, one.gpu), one, self._waits)) for one in offers[name]]
+            if name in offers
+            else None
+            for name in self._launchers
+        }
+
+    async def offers_in_time(self, launcher: str) -> Sequence[GpuOffer] | None:
+        """What a launcher that is switched on has on offer; None where it does not answer soon enough."""
+        one = self._launchers.get(launcher)
+        return None if one is None else await self._offers_in_time(one)
 
     async def _offers_in_time(self, launcher: Launcher) -> Sequence[GpuOffer] | None:
         try:
@@ -169,7 +186,9 @@ class Scheduler:
         if not order:
             raise next(refusal for refusal in refusals if refusal is not None)
         first, *others = (one.where for one in order)
-        return replace(spec, launcher=first.launcher, gpu=first.gpu, others=tuple(others), why=why(order, prefer))
+        auto = Auto(spec.gpu or "", prefer)
+        reason = why(order, prefer)
+        return replace(spec, launcher=first.launcher, gpu=first.gpu, others=tuple(others), why=reason, auto=auto)
 
     async def _refusal_of(self, one: Candidate, spec: RunSpec) -> UserError | None:
         """Why the launcher could never start it; None where it could, or does not say in time."""

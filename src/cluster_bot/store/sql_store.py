@@ -17,7 +17,8 @@ from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Admission, Place, Standing, Submission
 from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Run
-from cluster_bot.store import codec, statements
+from cluster_bot.runs.summary import Summary, Which
+from cluster_bot.store import codec, lists, statements
 from cluster_bot.store.dialects import Dialect, dialect_of
 from cluster_bot.store.known_runs import KnownRuns
 from cluster_bot.store.reader import Reader
@@ -160,6 +161,15 @@ class SqlStore:
         query = statements.RUNS.where(runs.c.owner_id == member_id).order_by(runs.c.number.desc()).limit(limit)
         return self._readable(await self._read(query, _run_or_why_not))
 
+    async def summaries(self, which: Which, limit: int, offset: int = 0) -> list[Summary]:
+        """The runs that are meant, live ones first, then newest first; those that can't be read are left out."""
+        return await self._reader.ask(lambda connection: lists.summaries(connection, which, limit, offset))
+
+    async def count(self, which: Which) -> int:
+        """How many runs are meant."""
+        [row] = await self._reader.rows(lists.counted(which))
+        return int(row["count"])
+
     # --- events -------------------------------------------------------------------------------------------------
 
     async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:
@@ -175,6 +185,11 @@ class SqlStore:
         if kinds is None:
             return await self._read(statements.EVENTS, codec.event_of, **given)
         return await self._read(statements.EVENTS_OF_KINDS, codec.event_of, kinds=list(kinds), **given)
+
+    async def log_size(self, run_id: str, attempt: int) -> int:
+        """About how many characters of output are kept."""
+        [row] = await self._reader.rows(statements.LOG_SIZE, run=run_id, attempt=attempt)
+        return int(row["size"])
 
     async def last_event(self, run_id: str, attempt: int) -> int:
         """The highest event number kept without a gap below it; 0 where there is none."""

@@ -64,6 +64,8 @@ runs = Table(
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
     Column("gpu_s", Float, nullable=False, server_default="0"),
+    Column("main", String, nullable=False, server_default=""),
+    Column("gpu", String),
     Column("document", Text, nullable=False),
     UniqueConstraint("id"),
     UniqueConstraint("origin_key"),

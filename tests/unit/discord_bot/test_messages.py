@@ -119,7 +119,7 @@ def test_no_other_sentence_is_too_long() -> None:
     ]
     # Whatever else a sentence names is no longer than a word.
     facts = defaultdict(lambda: "w" * 60, name=WIDE, size=10**9, limit=10**9, number=10**18, offered="`g`, " * 250)
-    facts["allowed"] = ", ".join(["`" + "g" * 100 + "`"] * 12)
+    facts |= {"allowed": ", ".join(["`" + "g" * 100 + "`"] * 12), "inside": WIDE * 2, "programs": WIDE * 3}
     fixed += [text.format_map(facts) for text in SENTENCES.values()]
     for text in fixed:
         assert units(text) <= 2000

@@ -25,7 +25,7 @@ class Service(commands.Cog):
     @app_commands.command(name="ping", description="Is the bot online?")
     async def ping(self, interaction: discord.Interaction) -> None:
         """Answer with the latency and what is under way."""
-        live = len(await self._scheduler.live_runs())
+        live = await self._scheduler.reading.live_count()
         launchers = ", ".join(self._scheduler.launchers) or "none"
         text = messages.PONG.format(latency_ms=1000 * self._latency_s(), live=live, launchers=launchers)
         await interaction.response.send_message(text, ephemeral=True)

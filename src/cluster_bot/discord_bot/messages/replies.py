@@ -14,6 +14,8 @@ OPENED_DIRECT = "Run #{number} is in your direct messages with me: https://disco
 CANNOT_WRITE_HERE = "I may not write in this channel; ask an admin to give me {missing} here."
 OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
 CANCEL_BUTTON = "Cancel"
+RERUN_BUTTON = "Run again"
+LOG_BUTTON = "Log"
 
 
 def cannot_write_here(missing: Sequence[str]) -> str:
