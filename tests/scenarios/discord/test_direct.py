@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from cluster_bot.app import Parts
 from cluster_bot.discord_bot import messages
 from cluster_bot.runs.refusals import SENTENCES, Refusal
 from cluster_bot.runs.run import Status
-from cluster_sandbox.discord import Fault, Message
+from cluster_sandbox.discord import Fault, Interaction, Message
 
 HELLO = "print('hello')"
 EVERYWHERE: dict[str, Any] = {"discord_guilds": frozenset()}
@@ -93,6 +93,27 @@ async def test_where_the_bot_is_not_the_run_is_shown_in_direct_messages(town: To
     assert await town.verdict(place) is Status.SUCCEEDED
     assert town.lines(place) == ["hello"]
     assert town.server.messages(channel) == [] and answer.followups == []
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("somewhere", [_strange, _group, lambda town: town.ada.dm])
+async def test_every_way_to_submit_works_there(town: Town, somewhere: Any) -> None:
+    """A command, a form, a message's menu, once more: all of it is shown in direct messages."""
+    channel = somewhere(town)
+    said = await town.ada.say(channel, "```py\nprint('hello')\n```")
+    menu = await (await town.ada.context(messages.RUN_THIS_CODE, said.id, channel_id=channel)).answered()
+    form = await (await town.ada.command("run paste", channel_id=channel)).answered()
+    ways: list[Callable[[], Awaitable[Interaction]]] = [
+        lambda: town.ada.submit(menu, {}),
+        lambda: town.ada.submit(form, {"code": HELLO, "language": "python"}),
+        lambda: town.ada.command("rerun", channel_id=channel, options={"run": "1"}),
+    ]
+    for number, submit in enumerate(ways, 1):
+        answer = await (await submit()).answered()
+        assert answer.content == messages.OPENED_DIRECT.format(number=number, room=town.ada.dm)
+        place = Place(number, town.ada.dm)
+        assert await town.verdict(place) is Status.SUCCEEDED
+        assert town.lines(place) == ["hello"]
 
 
 async def test_a_restart_goes_on_in_the_same_direct_messages(town: Town) -> None:
