@@ -157,7 +157,11 @@ class Stage:
     def status_message(self) -> Any:
         """The status message with the Cancel button under it, None while there is none."""
         found = self.thread().history() if self.thread() else []
-        return next((one for one in found if one.components), None)
+        return next((one for one in found if messages.CANCEL_BUTTON in _labels(one)), None)
+
+
+def _labels(message: Any) -> list[str]:
+    return [one.label for row in message.components for one in row.children]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import re
 
 import discord
 
-from cluster_bot.discord_bot.messages import CANCEL_BUTTON
+from cluster_bot.discord_bot.messages import CANCEL_BUTTON, LOG_BUTTON, RERUN_BUTTON
 from cluster_bot.runs.run import Run, Status
 
 
@@ -16,6 +16,15 @@ def cancel_view(run: Run) -> discord.ui.View | None:
     view.add_item(
         discord.ui.Button(label=CANCEL_BUTTON, style=discord.ButtonStyle.danger, custom_id=f"cancel:{run.number}")
     )
+    return view
+
+
+def after_view(run: Run) -> discord.ui.View:
+    """What stands under a run that is over: run it again, and its whole log."""
+    view = discord.ui.View(timeout=None)
+    grey = discord.ButtonStyle.secondary
+    view.add_item(discord.ui.Button(label=RERUN_BUTTON, style=grey, custom_id=f"rerun:{run.number}"))
+    view.add_item(discord.ui.Button(label=LOG_BUTTON, style=grey, custom_id=f"log:{run.number}"))
     return view
 
 

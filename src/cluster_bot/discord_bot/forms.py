@@ -168,7 +168,9 @@ def pieces(message: discord.Message) -> list[Piece]:
             if is_zip(one.filename):
                 found.append(Piece(messages.file_name(one.filename, 0), files=[one]))
             elif is_program(one.filename):
-                others = [other for other in beside if other is not one]
+                # Two files of one message may share their name; those of a run may not.
+                others = list({other.filename.lower(): other for other in beside if other is not one}.values())
+                others = [other for other in others if other.filename.lower() != one.filename.lower()]
                 found.append(Piece(messages.file_name(one.filename, len(others)), files=[one, *others]))
     return found[:MOST_CHOICES]
 

@@ -9,7 +9,7 @@ import discord
 from discord.http import Route
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.room import Room
+from cluster_bot.discord_bot.room import Room, refusals
 from cluster_bot.discord_bot.status_message import StatusMessage
 from cluster_bot.runs.ports import FeedGoneError
 from cluster_bot.runs.run import Run
@@ -28,21 +28,26 @@ class Opening:
 
     async def open(self, run: Run) -> None:
         """Anchor, room, status message, and the answer to the command, each once."""
-        state = self._room.state
+        room = self._room
         try:
-            if state.anchor is None:
+            if room.state.anchor is None:
                 await self._make_anchor(run)
-            if state.room is None:
+            if room.state.room is None:
                 await self._make_room(run)
-            if state.status is None:
-                await self._status.make(run, complete=self._invite)
         except (discord.NotFound, discord.Forbidden) as error:
             await self._answer(messages.UNSEEN.format(number=run.number))
             raise FeedGoneError(f"there is no place to show it: {error.text}") from error
-        if not self._room.state.answered:
-            opened = messages.OPENED_DIRECT if self._room.origin.direct else messages.OPENED
-            await self._answer(opened.format(number=run.number, room=self._room.state.room))
-            await self._room.memory.update(answered=True)
+        with room.noticing(), refusals(creating=True):
+            if room.state.status is None:
+                await self._status.make(run, complete=self._invite)
+            else:
+                await self._status.finish_renewal(run)
+        if not room.state.answered:
+            opened = messages.OPENED_DIRECT if room.origin.direct else messages.OPENED
+            # Where the room is shut already, the anchor still tells the end.
+            told = opened if room.shut is None else messages.UNSEEN
+            await self._answer(told.format(number=run.number, room=room.state.room))
+            await room.memory.update(answered=True)
 
     async def _make_anchor(self, run: Run) -> None:
         room = self._room

@@ -10,7 +10,7 @@ import discord
 
 from cluster_bot.discord_bot import chunks, messages
 from cluster_bot.discord_bot.feed_state import FeedState
-from cluster_bot.discord_bot.room import Room, gone, refuses_edits
+from cluster_bot.discord_bot.room import Room, refusals, refuses_edits
 from cluster_bot.runs.ports import Gap
 from cluster_bot.runs.run import Run
 from cluster_bot.scheduling.budget import Priority
@@ -87,7 +87,7 @@ class Output:
         room, message = self._room, self._state.message
         if message is None:
             await room.budget.turn(Priority.FIRST if self._state.part == 1 else Priority.TAIL)
-            with gone():
+            with refusals(creating=True):
                 made = await room.create(f"log{self._state.part}", body)
             message = made.id
             await room.memory.update(message=message, newest=message, pending=None)
@@ -103,7 +103,8 @@ class Output:
         except discord.HTTPException as error:
             if not refuses_edits(error):
                 raise
-            shown_body = (await room.here.fetch_message(message_id)).content
+            with refusals():
+                shown_body = (await room.here.fetch_message(message_id)).content
             if shown_body.strip() != body.strip():
                 await self._go_on_below(shown_body)
                 return False

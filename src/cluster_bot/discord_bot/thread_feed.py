@@ -16,7 +16,7 @@ from cluster_bot.discord_bot.opening import Opening
 from cluster_bot.discord_bot.output import Output
 from cluster_bot.discord_bot.room import Room
 from cluster_bot.discord_bot.status_message import StatusMessage
-from cluster_bot.runs.ports import Attachment, Gap, Memory
+from cluster_bot.runs.ports import Attachment, Gap, Memory, Trouble, Turn
 from cluster_bot.runs.run import Run
 from cluster_bot.scheduling.budget import Budget
 
@@ -26,11 +26,11 @@ class ThreadFeed:
 
     def __init__(self, client: discord.Client, run: Run, memory: Memory, budget: Budget) -> None:
         self._memory = FeedMemory(memory)
-        room = Room(client, run, self._memory, budget)
-        self._status = StatusMessage(room)
-        self._opening = Opening(room, self._status)
-        self._output = Output(room)
-        self._ending = Ending(room)
+        self._room = Room(client, run, self._memory, budget)
+        self._status = StatusMessage(self._room)
+        self._opening = Opening(self._room, self._status)
+        self._output = Output(self._room)
+        self._ending = Ending(self._room)
 
     async def open(self, run: Run) -> None:
         """Anchor, room, status message, and the answer to the command, each once."""
@@ -39,7 +39,7 @@ class ThreadFeed:
     @property
     def abridged(self) -> bool:
         """Whether lines were left out, so that the whole log should come as a file."""
-        return self._output.in_tail
+        return self._output.in_tail or self._room.shut is not None
 
     async def append(self, lines: Sequence[str | Gap], *, partial: str) -> None:
         """Take lines; those before the newest log message are known to be shown."""
@@ -47,15 +47,20 @@ class ThreadFeed:
 
     async def flush(self, run: Run) -> None:
         """Write what is new."""
-        await self._output.flush(run)
+        if self._room.takes(run):
+            self._room.shut = None
+            with self._room.noticing():
+                await self._output.flush(run)
 
-    async def show(self, run: Run) -> None:
-        """Edit the status message where what it should say has changed."""
-        await self._status.show(run)
+    async def show(self, run: Run, turn: Turn | None = None) -> None:
+        """Bring the status up to date where what it should say has changed."""
+        if self._room.takes(run):
+            with self._room.noticing():
+                await self._status.show(run, turn)
 
-    async def close(self, run: Run, files: Sequence[Attachment], *, last_error: str) -> None:
+    async def close(self, run: Run, files: Sequence[Attachment], trouble: Trouble) -> None:
         """The verdict with the files, then the status without its button, then the anchor for those in the channel."""
-        await self._ending.give_verdict(run, files, last_error)
-        await self._status.show(run)
+        await self._ending.give_verdict(run, files, trouble)
+        await self.show(run)
         await self._ending.bring_anchor_up_to_date(run)
         await self._memory.shown(run.version, closed=True)

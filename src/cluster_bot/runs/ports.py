@@ -260,6 +260,9 @@ class Store(Protocol):
     async def count(self, which: Which) -> int:
         """How many runs are meant, those that can't be read among them."""
 
+    async def waiting_of(self, member_id: str) -> list[int]:
+        """The numbers of the member's runs that are QUEUED or STARTING, oldest first."""
+
     async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:
         """Keep events; those already there, or of an attempt that is not the run's, are ignored. How many were new."""
 
@@ -317,6 +320,29 @@ class Gap:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What stderr says of what went wrong, "" and () where it says nothing.
+
+    `said` is the one line that says it, raised in `line` of the member's own `file`, which reads `source`; `excerpt`
+    are lines that must be seen as they are, a compiler's error with the source below it.
+    """
+
+    said: str = ""
+    file: str = ""
+    line: int = 0
+    source: str = ""
+    excerpt: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A waiting run's place among its member's waiting runs: the `nth` of `total`, counted from 1."""
+
+    nth: int
+    total: int
+
+
 class RunFeed(Protocol):
     """Where people watch one run. Every verb may be repeated after a crash and must not show anything twice.
 
@@ -340,14 +366,11 @@ class RunFeed(Protocol):
     async def flush(self, run: Run) -> None:
         """Show what was taken and not shown yet."""
 
-    async def show(self, run: Run) -> None:
-        """Bring the status up to date with `run`."""
+    async def show(self, run: Run, turn: Turn | None = None) -> None:
+        """Bring the status up to date with `run`; `turn` is its place in the queue where it waits behind others."""
 
-    async def close(self, run: Run, files: Sequence[Attachment], *, last_error: str) -> None:
-        """Give the verdict and the files the program left, once, as the last thing.
-
-        `last_error` is the line of stderr that says what went wrong, "" where nothing was written to it.
-        """
+    async def close(self, run: Run, files: Sequence[Attachment], trouble: Trouble) -> None:
+        """Give the verdict and the files the program left, once, as the last thing."""
 
 
 class Memory(Protocol):

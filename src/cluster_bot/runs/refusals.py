@@ -14,6 +14,7 @@ class Refusal(StrEnum):
 
     EMPTY_FILE = "empty_file"
     FILE_TOO_LARGE = "file_too_large"
+    FILES_TOO_LARGE = "files_too_large"
     NOT_TEXT = "not_text"
     BAD_NAME = "bad_name"
     TOO_MANY_FILES = "too_many_files"
@@ -68,6 +69,7 @@ class Refusal(StrEnum):
 SENTENCES: dict[Refusal, str] = {
     Refusal.EMPTY_FILE: "`{name}` is empty; attach the program you want to run.",
     Refusal.FILE_TOO_LARGE: "`{name}` has {size:,} bytes; this bot takes up to {limit:,}, so attach something smaller.",
+    Refusal.FILES_TOO_LARGE: "With `{name}` the files have more than {limit:,} bytes together; leave something out.",
     Refusal.NOT_TEXT: "`{name}` is not text in UTF-8; save it as UTF-8 and attach it again.",
     Refusal.BAD_NAME: "That file name can't be used; rename the file to letters, digits, dots, dashes and underscores.",
     Refusal.TOO_MANY_FILES: "A run takes up to {limit} files; leave some out.",

@@ -24,20 +24,21 @@ class Sources(NamedTuple):
 
 def check_sent(sent: Sequence[tuple[str, int]], main: str | None = None) -> None:
     """Refuse, with UserError, what names and sizes (bytes) alone make impossible; the first file is the script."""
+    whole = {True: 0, False: 0}
     for name, size in sent:
         spec.check_path(name)
         if "/" in name:
             raise refuse(Refusal.BAD_NAME)
+        whole[is_zip(name)] += size
         limit = MAX_ZIP_BYTES if is_zip(name) else spec.MAX_SOURCE_BYTES
         if size > limit:
             raise refuse(Refusal.FILE_TOO_LARGE, name=name, size=size, limit=limit)
+        if whole[is_zip(name)] > limit:
+            raise refuse(Refusal.FILES_TOO_LARGE, name=name, limit=limit)
     first = sent[0][0]
     if not is_zip(first) and main is None:
         spec.language_of(first)
     spec.check_paths([name for name, _ in sent])
-    whole = sum(size for name, size in sent if not is_zip(name))
-    if whole > spec.MAX_SOURCE_BYTES:
-        raise refuse(Refusal.FILE_TOO_LARGE, name=first, size=whole, limit=spec.MAX_SOURCE_BYTES)
 
 
 def sources_of(sent: Sequence[tuple[str, bytes]], main: str | None = None) -> Sources:

@@ -1,4 +1,4 @@
-"""A run's whole log as one file: all that was kept of its output, raw but for its encoding.
+"""A run's whole log as one file: all that was kept of its output, as text that any reader takes, without colours.
 
 Called by the relay for the verdict's file, and by whoever asks at any time. Where it is larger than it may be, its
 middle is left out and the file says so: both the beginning and the end matter, and text opens on a phone where an
@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from cluster_bot.runs.ports import Store
+from cluster_bot.scheduling.lines import PlainText
 
 SHOWN_KINDS = ("log", "gap")
 # Few, because an event of nothing but line ends is 8,192 lines, and the loop breathes between two reads.
@@ -29,11 +30,15 @@ class Log:
 async def whole_log(store: Store, run_id: str, attempt: int, *, most_bytes: int | None = None) -> Log:
     """The log as far as it is kept now; never more than `most_bytes`, nor much more of it in memory."""
     kept = _Kept(most_bytes)
+    plain = PlainText()
     after = 0
     while events := await store.events(run_id, attempt, after, kinds=SHOWN_KINDS, limit=EVENTS_A_READ):
         after = events[-1].n
         for event in events:
-            kept.add(str(event.body["text"]) if event.kind == "log" else "\n[…]\n")
+            if event.kind == "log":
+                kept.add(plain.take(str(event.body["stream"]), str(event.body["text"])))
+            else:
+                kept.add("\n[…]\n")
     return kept.log()
 
 

@@ -6,7 +6,7 @@ the page are read for: a member may have thousands.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, case, cast, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, func, not_, or_, select, true
 
 from cluster_bot.errors import UnreadableRunError
 from cluster_bot.runs.summary import Summary, Which
@@ -27,14 +27,11 @@ _SHOWN = (
     feeds.c.place,
 )
 _IS_LIVE = runs.c.status.in_(LIVE)
-_LIVE_FIRST = case((_IS_LIVE, 0), else_=1)
 
 
 def summaries(connection: Connection, which: Which, limit: int, offset: int) -> list[Summary]:
     """The runs that are meant, live ones first, then newest first."""
-    order = [runs.c.number.desc()] if which.only_live else [_LIVE_FIRST, runs.c.number.desc()]
-    page = select(runs.c.number).where(_meant(which)).order_by(*order).limit(limit).offset(offset)
-    numbers = list(connection.execute(page).scalars())
+    numbers = _numbers(connection, which, limit, offset)
     asked = select(*_SHOWN).join_from(runs, feeds, feeds.c.run_id == runs.c.id).where(runs.c.number.in_(numbers))
     found: dict[int, Summary] = {}
     for row in connection.execute(asked).mappings():
@@ -44,6 +41,18 @@ def summaries(connection: Connection, which: Which, limit: int, offset: int) -> 
             # Whoever moves runs logs it; a list just goes on.
             continue
     return [found[number] for number in numbers if number in found]
+
+
+def _numbers(connection: Connection, which: Which, limit: int, offset: int) -> list[int]:
+    """The page's runs. In two parts, each of which an index has in order: to sort thousands takes 10 ms."""
+    found = select(runs.c.number).where(_meant(which)).order_by(runs.c.number.desc())
+    # The live ones of a member are few: there is a limit.
+    live = list(connection.execute(found.where(_IS_LIVE)).scalars())
+    page = live[offset : offset + limit]
+    if which.only_live or len(page) == limit:
+        return page
+    rest = found.where(not_(_IS_LIVE)).limit(limit - len(page)).offset(max(0, offset - len(live)))
+    return [*page, *connection.execute(rest).scalars()]
 
 
 def counted(which: Which) -> Select[Any]:

@@ -170,6 +170,10 @@ class SqlStore:
         [row] = await self._reader.rows(lists.counted(which))
         return int(row["count"])
 
+    async def waiting_of(self, member_id: str) -> list[int]:
+        """The numbers of the member's runs that are QUEUED or STARTING, oldest first."""
+        return [int(row["number"]) for row in await self._reader.rows(statements.WAITING_OF, owner=member_id)]
+
     # --- events -------------------------------------------------------------------------------------------------
 
     async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:

@@ -29,6 +29,13 @@ UNFINISHED = select(runs.c.id, runs.c.version).where(runs.c.status.in_(LIVE)).or
 # :launcher
 UNFINISHED_OF = UNFINISHED.where(runs.c.launcher == bindparam("launcher"))
 
+# :owner
+WAITING_OF = (
+    select(runs.c.number)
+    .where(runs.c.owner_id == bindparam("owner"), runs.c.status.in_([Status.QUEUED.value, Status.STARTING.value]))
+    .order_by(runs.c.number)
+)
+
 OPEN_FEEDS = (
     select(runs.c.id).join(feeds, feeds.c.run_id == runs.c.id).where(feeds.c.closed.is_(False)).order_by(runs.c.number)
 )

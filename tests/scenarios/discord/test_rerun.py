@@ -138,7 +138,7 @@ async def test_limits_and_lists_hold_for_a_rerun_too(town: Town) -> None:
         assert await town.verdict(second) is Status.SUCCEEDED
         held, go = await town.hold()
         refused = await ask(town, "rerun", run=str(first.number))
-        assert refused.content.startswith("You have 1 runs under way and may have 1;")
+        assert refused.content.startswith("You have 1 run")
         go()
         assert await town.verdict(held) is Status.SUCCEEDED
     bob = town.server.member("bob")

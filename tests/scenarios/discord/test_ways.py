@@ -67,7 +67,7 @@ BAD: list[tuple[dict[str, tuple[str, bytes]], str]] = [
     ({"script": ("a.h", b"1"), "file2": ("a.cpp", b"1")}, "its name must end in"),
     ({"script": ("a.py", b"1"), "file2": ("A.PY", b"1")}, "rename one of the two"),
     ({"script": ("a.py", b"1"), "file2": ("b.bin", b"\xff")}, "`b.bin` is not text in UTF-8"),
-    ({"script": ("a.py", b"1"), "file2": ("b.txt", b"x" * 2**20)}, "attach something smaller"),
+    ({"script": ("a.py", b"1"), "file2": ("b.txt", b"x" * 2**20)}, "more than 1,048,576 bytes together"),
     ({"script": ("a.py", b"1"), "file2": ("-b.h", b"1")}, "rename the file"),
     ({"script": ("a.py", b" \n"), "file2": ("b.h", b"")}, "`a.py` is empty"),
     ({"script": ("a.zip", b"")}, "can't be unpacked"),
