@@ -131,6 +131,25 @@ async def test_a_restart_goes_on_in_the_same_direct_messages(town: Town) -> None
 
 
 @pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("which", range(4), ids=["anchor", "status", "output", "verdict"])
+async def test_what_was_made_there_is_not_made_twice(town: Town, which: int) -> None:
+    """The answer to a create gets lost; the message is found among those of other runs, and of the member."""
+    place, go = await town.hold("one", channel=town.ada.dm)
+    await town.ada.say(town.ada.dm, "what a day")
+    route = "/channels/{channel_id}/messages"
+    fault = Fault(method="POST", route=route, when="after", drop_connection=True, skip=which)
+    town.server.faults.add(fault)
+    other = await town.open(HELLO, channel=_strange(town))
+    assert other.room == town.ada.dm
+    assert await town.verdict(other) is Status.SUCCEEDED
+    go()
+    assert await town.verdict(place) is Status.SUCCEEDED
+    assert fault.hits == 1
+    assert (town.lines(other), town.lines(place)) == (["hello"], ["before", "after"])
+    assert len(town.of(other)) == len(town.of(place)) == 3
+
+
+@pytest.mark.usefixtures("bot")
 async def test_closed_direct_messages_are_refused_before_anything_is_admitted(town: Town) -> None:
     town.ada.close_dms()
     for channel in (_strange(town), _group(town), town.ada.dm):
