@@ -43,10 +43,13 @@ class Ending:
         if room.state.verdict is not None:
             return
         await room.budget.turn(Priority.VERDICT)
-        if room.state.pending != BELOW:
+        # Where an earlier life was giving it below the anchor, it may stand there already.
+        below = room.state.pending == BELOW
+        if not below:
             with room.noticing(), refusals(creating=True):
                 await self._remember(await self._give(run, files, trouble, self._in_room))
-        if room.state.verdict is None and room.shut is Shut.LOCKED and not room.state.here:
+            below = room.state.verdict is None and room.shut is Shut.LOCKED and not room.state.here
+        if below:
             try:
                 await self._remember(await self._give(run, files, trouble, self._below_anchor))
             except (discord.NotFound, discord.Forbidden) as error:

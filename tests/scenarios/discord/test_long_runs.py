@@ -113,8 +113,8 @@ class TestShut:
 
     @pytest.fixture
     def server(self) -> DiscordServer:
-        """After five edits in five seconds the library waits, which is no subject here."""
-        return DiscordServer(policy=Policy(edit_bucket=(50, 1.0)))
+        """After five messages or edits in five seconds the library waits, which is no subject here."""
+        return DiscordServer(policy=Policy(edit_bucket=(50, 1.0), message_bucket=(50, 1.0)))
 
     async def test_the_verdict_of_a_locked_thread_stands_below_the_anchor_with_the_files(self, town: Town) -> None:
         place, go = await town.hold()
@@ -147,7 +147,9 @@ class TestShut:
         go()
         await town.closed(place)
         assert lost.hits == 1
-        assert len(town.server.messages(town.general)) == 2
+        anchor, verdict = town.server.messages(town.general)
+        assert anchor.content.endswith(messages.STATUS_WORDS[Status.SUCCEEDED])
+        assert messages.verdict_status(verdict.content) is Status.SUCCEEDED
 
     async def test_a_thread_that_is_opened_again_gets_everything(self, town: Town) -> None:
         gates = [town.folder / "one", town.folder / "two"]
