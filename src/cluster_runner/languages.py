@@ -1,7 +1,8 @@
 """The languages: which tool each needs, what it is called with, what to say where it is missing.
 
 A table from the wire's words to commands, called by `execute`. Paths in the commands are relative to the folder of the
-sources, so that messages name files as the member does. Limits: one translation unit, the main file.
+sources, so that messages name files as the member does. Headers are looked for beside the file that includes them, and
+from that folder on. Limits: one translation unit, the main file.
 """
 
 import os
@@ -59,11 +60,11 @@ def look_up(name: str) -> Optional[str]:
 def compile_command(language: str, tool: str, main: str, gpu: bool) -> Optional[Tuple[str, ...]]:
     """How to compile `main` to PROGRAM; None for a language that is not compiled."""
     if language == "cpp":
-        return (tool, "-O2", "-std=c++20", "-pthread", "-o", PROGRAM, _argument(main))
+        return (tool, "-O2", "-std=c++20", "-pthread", "-I.", "-o", PROGRAM, _argument(main))
     if language == "cuda":
         # Without a GPU "native" means nothing; the compiler's default shows at least whether the source is right.
         native = ("-arch=native",) if gpu else ()
-        return (tool, "-O3", *native, "-o", PROGRAM, _argument(main))
+        return (tool, "-O3", *native, "-I.", "-o", PROGRAM, _argument(main))
     return None
 
 

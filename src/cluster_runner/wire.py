@@ -2,24 +2,29 @@
 
 Why it exists: both sides, whatever the launcher, speak exactly this, so it is the one module that both import.
 Called by the runner (which writes events) and by the bot (which reads them and treats every byte as hostile).
-Limits: version 1 only; everything is JSON in UTF-8; an event is at most `MAX_EVENT_BYTES` when encoded.
+Limits: everything is JSON in UTF-8; an event is at most `MAX_EVENT_BYTES` when encoded.
 
-A payload is one JSON object; inside a launch call it travels as base64(zlib(JSON)). Events are one JSON object a
-line (NDJSON): `n` counts from 1 without gaps within one attempt, `t` is seconds since the epoch by the runner's clock,
+A payload is one JSON object; inside a launch call it travels as base64(zlib(JSON)). It is of the lowest version that
+can say it: 2 where a file lies in a folder, else 1, which older runners know. Events are one JSON object a line
+(NDJSON): `n` counts from 1 without gaps within one attempt, `t` is seconds since the epoch by the runner's clock,
 `kind` says what the rest means.
 """
 
 import base64
 import json
 import re
+import unicodedata
 import zlib
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
-VERSION = 1
+VERSION, VERSION_WITH_FOLDERS = 1, 2
 MAX_EVENT_BYTES = 64 * 1024
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 MAX_TEXT_CHARS = 8 * 1024
+MAX_FILES = 100
+MAX_DEPTH = 8
+MAX_PATH_BYTES = 1024
 
 KINDS = ("hello", "phase", "log", "gap", "artifact", "outcome")
 PHASES = ("compile", "run")
@@ -61,8 +66,9 @@ class WireError(ValueError):
 class Payload:
     """What a runner needs to execute one attempt of a run.
 
-    `files` maps plain file names to their text; `main` is the one to execute; `time_limit_s` is seconds of the
-    program's own time, compiling apart. `report_to` is a URL to ship events to, or None where the spool is fetched.
+    `files` maps paths below the program's folder to their text; `main` is the one to execute; `time_limit_s` is seconds
+    of the program's own time, compiling apart. `report_to` is a URL to ship events to, or None where the spool is
+    fetched.
     """
 
     run: str
@@ -80,9 +86,11 @@ class Payload:
         _require(self.main in self.files, "main is not among the files")
         _require(self.language in LANGUAGES, "language is unknown")
         _require(_is_number(self.time_limit_s) and self.time_limit_s > 0, "time_limit_s is not positive")
+        _require(len(self.files) <= MAX_FILES, "there are more than %d files" % MAX_FILES)
         for name, text in self.files.items():
-            _require(is_plain_name(name), "a file name has path parts or control characters")
+            _require(is_plain_path(name), "a file name leads elsewhere, is too long or has control characters")
             _require(isinstance(text, str), "a file is not text")
+        _require(clash(self.files) is None, "two files would be one, or a file a folder")
         _require(all(isinstance(one, str) and "\0" not in one for one in self.arguments), "an argument is not text")
         _require(self.report_to is None or isinstance(self.report_to, str), "report_to is not text")
 
@@ -132,12 +140,44 @@ def is_plain_name(name: object) -> bool:
     )
 
 
+def is_plain_path(path: object) -> bool:
+    """Whether `path` leads to a file below a folder and nowhere else: plain names with slashes between them."""
+    if not isinstance(path, str) or len(path) > MAX_PATH_BYTES:
+        return False
+    parts = path.split("/")
+    # A backslash is an ordinary letter here, and a separator on the machine where the file may have been packed.
+    plain = all(is_plain_name(part) and "\\" not in part for part in parts)
+    return plain and len(parts) <= MAX_DEPTH and len(path.encode("utf-8", "surrogatepass")) <= MAX_PATH_BYTES
+
+
+def clash(paths: Collection[str]) -> Optional[str]:
+    """One of `paths` that is another one of them, or a folder of it; None where there is none.
+
+    Names that differ only in case, or in how their letters are composed, are one: there are file systems that say so.
+    """
+    taken: Dict[str, str] = {}
+    for path in paths:
+        if taken.setdefault(_folded(path), path) != path:
+            return path
+    for path in paths:
+        parts = _folded(path).split("/")
+        for length in range(1, len(parts)):
+            if "/".join(parts[:length]) in taken:
+                return taken["/".join(parts[:length])]
+    return None
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
 # --- payload ----------------------------------------------------------------------------------------------------
 
 
 def payload_to_json(payload: Payload) -> str:
     """The payload as one JSON object."""
-    return json.dumps({"v": VERSION, **asdict(payload)}, separators=(",", ":"), ensure_ascii=False)
+    version = VERSION_WITH_FOLDERS if any("/" in name for name in payload.files) else VERSION
+    return json.dumps({"v": version, **asdict(payload)}, separators=(",", ":"), ensure_ascii=False)
 
 
 def payload_from_json(text: str) -> Payload:
@@ -145,7 +185,10 @@ def payload_from_json(text: str) -> Payload:
     if len(text) > MAX_PAYLOAD_BYTES:
         raise WireError("the payload is too large")
     fields = _json_object(text)
-    _require(fields.pop("v", None) == VERSION, "the payload is of another version")
+    version = fields.pop("v", None)
+    # By type too: True is 1 to Python.
+    known = type(version) is int and version in (VERSION, VERSION_WITH_FOLDERS)
+    _require(known, "the payload is of a version that this runner does not know; bring it up to date with the bot")
     arguments = fields.pop("arguments", [])
     _require(isinstance(arguments, list), "arguments is not a list")
     try:

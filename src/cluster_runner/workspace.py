@@ -1,9 +1,9 @@
 """The program's own folder and environment: all it can write to, and all it is told.
 
-Called by `execute` before the first command. The folder is `work/` of the spool: `src/` (the files; the current
-folder), `build/`, `artifacts/`, `home/`, `tmp/`, `shm/` (shared memory, in a sandbox). The environment is made from
-nothing: no variable of the bot's ever reaches a program, only what names the GPUs and the system's libraries is
-passed on.
+Called by `execute` before the first command. The folder is `work/` of the spool: `src/` (the files, in their folders;
+the current folder), `build/`, `artifacts/`, `home/`, `tmp/`, `shm/` (shared memory, in a sandbox). The environment is
+made from nothing: no variable of the bot's ever reaches a program, only what names the GPUs and the system's libraries
+is passed on.
 """
 
 import os
@@ -24,7 +24,9 @@ class Workspace:
         for name in ("src", "build", "artifacts", "home", "tmp", "shm"):
             os.mkdir(os.path.join(self.root, name), 0o700)
         for name, text in payload.files.items():
-            with open(os.path.join(self.root, "src", name), "x", encoding="utf-8", newline="") as file:
+            # The payload has seen to it that no name leads out of the folder, and that none is a folder of another.
+            _make_folders(os.path.join(self.root, "src"), name.split("/")[:-1])
+            with open(os.path.join(self.root, "src", *name.split("/")), "x", encoding="utf-8", newline="") as file:
                 file.write(text)
         if owner is not None:
             for folder, folders, files in os.walk(self.root):
@@ -63,3 +65,11 @@ class Workspace:
             "CLUSTER_RUN": self._payload.run,
         }
         return dict(env, **{name: os.environ[name] for name in PASSED_ON if name in os.environ})
+
+
+def _make_folders(below: str, names: Sequence[str]) -> None:
+    # Not makedirs: its mode is that of the last one alone.
+    for name in names:
+        below = os.path.join(below, name)
+        if not os.path.isdir(below):
+            os.mkdir(below, 0o700)

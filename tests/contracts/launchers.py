@@ -104,7 +104,9 @@ class Harness(ABC):
 
     async def run(self, text: str, *, id: str | None = None, attempt: int = 1, time_limit_s: int = 50) -> Run:
         """A run about to be started; with the `id` of another it takes that one's place."""
-        spec = RunSpec({"main.py": text}, "main.py", self.launcher_name, time_limit_s, gpu=self.gpu)
+        # What programs may import to see that files in folders have come along.
+        files = {"main.py": text, "beside/__init__.py": "", "beside/words.py": "READY = 'ready'"}
+        spec = RunSpec(files, "main.py", self.launcher_name, time_limit_s, gpu=self.gpu)
         return Run(
             id=id or os.urandom(16).hex(),
             number=1,

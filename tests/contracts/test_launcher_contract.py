@@ -36,11 +36,12 @@ HARNESSES: Mapping[str, type[Harness]] = {
 
 _HOLD = """
 import os, time
+from beside.words import READY
 with open({ran!r}, "a") as file:
     file.write("x")
 with open({bell!r}, "w") as file:
     file.write("x")
-print("ready")
+print(READY)
 while not os.path.exists({go!r}):
     time.sleep(0.01)
 print("done")

@@ -102,16 +102,16 @@ class Stage:
     def __init__(self, env: simcord.Env, house: House) -> None:
         self.env = env
         self.house = house
-        self._guild = env.create_guild()
-        self.channel = self._guild.create_text_channel("general")
+        self.guild = env.create_guild()
+        self.channel = self.guild.create_text_channel("general")
         self.ada = self.member("ada")
         self._changed = asyncio.Event()
         env.backend.subscribers.append(lambda event, payload: self._changed.set())
 
     def member(self, name: str, **permissions: bool) -> Any:
         """A member of the guild; with `permissions`, if any."""
-        roles = [self._guild.create_role(name, permissions=discord.Permissions(**permissions))] if permissions else []
-        return self._guild.add_member(self.env.create_user(name), roles=roles)
+        roles = [self.guild.create_role(name, permissions=discord.Permissions(**permissions))] if permissions else []
+        return self.guild.add_member(self.env.create_user(name), roles=roles)
 
     async def until(self, find: Callable[[], T | None], within_s: float = 60) -> T:
         """What `find` finds, looked for after each thing that happens on this Discord."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import string
 import zlib
 from typing import Any
@@ -17,6 +18,7 @@ from cluster_runner.wire import Event, Outcome, Payload, WireError
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=60)
 PLAIN_NAMES = NAMES.filter(wire.is_plain_name)
+PLAIN_PATHS = st.lists(PLAIN_NAMES, min_size=1, max_size=4).map("/".join).filter(wire.is_plain_path)
 COUNTS = st.integers(0, 2**63 - 1)
 MAYBE_TEXTS = st.none() | TEXTS
 
@@ -43,7 +45,7 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 
 @st.composite
 def payloads(draw: st.DrawFn) -> Payload:
-    files = draw(st.dictionaries(PLAIN_NAMES, TEXTS, min_size=1, max_size=3))
+    files = draw(st.dictionaries(PLAIN_PATHS, TEXTS, min_size=1, max_size=3).filter(lambda one: not wire.clash(one)))
     return Payload(
         run=draw(st.text("0123456789abcdef", min_size=32, max_size=32)),
         attempt=draw(st.integers(1, 1000)),
@@ -246,3 +248,74 @@ def test_names_that_are_not_plain(name: object) -> None:
 @pytest.mark.parametrize("name", ["a", "kernel.py", "...", "-rf", "ü.cu", "x" * 255])
 def test_names_that_are_plain(name: str) -> None:
     assert wire.is_plain_name(name)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/a", "a/", "a//b", "./a", "a/..", "../a", "a/../b", "a\\b", "a/\\/b", "a/b\0", "\n/a", "", "/", None, 3),
+        "/".join("abcdefghi"),
+        "/".join(["x" * 255] * 5),
+    ],
+)
+def test_paths_that_lead_elsewhere(path: object) -> None:
+    assert not wire.is_plain_path(path)
+
+
+@pytest.mark.parametrize("path", ["a", "include/a.h", "pkg/__init__.py", "-rf/...", "\u00fc/\u00fc", "a/b/c/d/e/f/g/h"])
+def test_paths_that_stay_below(path: str) -> None:
+    assert wire.is_plain_path(path)
+
+
+@given(st.text("./\\ab\0", max_size=12) | st.text(max_size=20))
+def test_a_path_that_passes_stays_in_its_folder(path: str) -> None:
+    if wire.is_plain_path(path):
+        assert os.path.normpath(f"/src/{path}") == f"/src/{path}"
+
+
+@pytest.mark.parametrize(
+    ("paths", "found"),
+    [
+        (["a", "b", "a.py", "pkg/a", "pkg/b/a"], None),
+        (["a.h", "A.H"], "A.H"),
+        (["pkg/a", "PKG/A"], "PKG/A"),
+        (["\u00fc.py", "u\u0308.py"], "u\u0308.py"),
+        (["stra\u00dfe", "STRASSE"], "STRASSE"),
+        (["a", "a/b"], "a"),
+        (["x/A/b/c", "X/a"], "X/a"),
+        (["ab", "a/b"], None),
+    ],
+)
+def test_names_that_would_be_one(paths: list[str], found: str | None) -> None:
+    assert wire.clash(paths) == found
+
+
+def _json(files: dict[str, str], **changes: object) -> str:
+    payload = Payload("0" * 32, 1, {"a.py": "print()"}, "a.py", "python", 1.0)
+    return json.dumps({**json.loads(wire.payload_to_json(payload)), "files": {"a.py": "", **files}, **changes})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _json({"../b": ""}),
+        _json({"/b": ""}),
+        _json({"b\\c": ""}),
+        _json({"A.py": ""}),
+        _json({"a.py/b": ""}),
+        _json({f"{n}.h": "" for n in range(wire.MAX_FILES)}),
+        _json({}, v=3),
+        _json({}, v=True),
+        _json({}, v="1"),
+    ],
+    ids=lambda text: text[-60:],
+)
+def test_a_runner_refuses_what_it_could_not_write(text: str) -> None:
+    with pytest.raises(WireError):
+        wire.payload_from_json(text)
+
+
+def test_only_folders_need_the_newer_version() -> None:
+    flat = Payload("0" * 32, 1, {"a.py": "", "b.py": ""}, "a.py", "python", 1.0)
+    deep = Payload("0" * 32, 1, {"a.py": "", "pkg/b.py": ""}, "a.py", "python", 1.0)
+    assert [json.loads(wire.payload_to_json(one))["v"] for one in (flat, deep)] == [1, 2]

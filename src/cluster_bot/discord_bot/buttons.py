@@ -7,8 +7,6 @@ import discord
 from cluster_bot.discord_bot.messages import CANCEL_BUTTON, LOG_BUTTON, RERUN_BUTTON
 from cluster_bot.runs.run import Run, Status
 
-_CANCEL_ID = re.compile(r"cancel:(\d{1,18})")
-
 
 def cancel_view(run: Run) -> discord.ui.View | None:
     """The Cancel button of a run that can be cancelled; None for any other."""
@@ -30,7 +28,7 @@ def after_view(run: Run) -> discord.ui.View:
     return view
 
 
-def cancelled_number(custom_id: str) -> int | None:
-    """The number of the run that a button with this custom id cancels; None where it is another button."""
-    match = _CANCEL_ID.fullmatch(custom_id)
+def pressed_number(word: str, custom_id: str) -> int | None:
+    """The number in a custom id as in `rerun:12`, for the word `rerun`; None where it is another button."""
+    match = re.fullmatch(rf"{word}:(\d{{1,18}})", custom_id)
     return int(match.group(1)) if match else None

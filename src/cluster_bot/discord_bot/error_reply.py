@@ -6,11 +6,12 @@ number, and the log gets the rest.
 """
 
 import secrets
+from io import BytesIO
 
 import discord
 from discord import app_commands
 
-from cluster_bot.discord_bot.messages import OUR_FAULT
+from cluster_bot.discord_bot.messages import OUR_FAULT, your_code
 from cluster_bot.errors import UserError
 from cluster_bot.log import get_logger
 
@@ -19,11 +20,13 @@ log = get_logger(__name__)
 UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED = 10062, 40060
 
 
-async def reply_to_error(interaction: discord.Interaction, error: Exception) -> None:
-    """Answer `interaction` privately about `error`."""
+async def reply_to_error(
+    interaction: discord.Interaction, error: Exception, *, typed: tuple[str, str] | None = None
+) -> None:
+    """Answer `interaction` privately about `error`; what was `typed` (a file name, a text) is given back with it."""
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, UserError):
-        await tell(interaction, cause.message)
+        await tell(interaction, cause.message, typed)
         return
     if isinstance(cause, app_commands.CheckFailure):
         return
@@ -32,16 +35,21 @@ async def reply_to_error(interaction: discord.Interaction, error: Exception) -> 
         return
     reference = secrets.token_hex(4)
     log.error("command failed", exc_info=cause, extra={"action": "command_failed", "reference": reference})
-    await tell(interaction, OUR_FAULT.format(reference=reference))
+    await tell(interaction, OUR_FAULT.format(reference=reference), typed)
 
 
-async def tell(interaction: discord.Interaction, text: str) -> None:
+async def tell(interaction: discord.Interaction, text: str, typed: tuple[str, str] | None = None) -> None:
     """Say something privately, whether the interaction was answered already or not."""
+    files = []
+    if typed is not None:
+        name, content = typed
+        files.append(discord.File(BytesIO(content.encode("utf-8", "replace")), name))
+        text = your_code(text)
     try:
         if interaction.response.is_done():
-            await interaction.edit_original_response(content=text)
+            await interaction.edit_original_response(content=text, attachments=files)
         else:
-            await interaction.response.send_message(text, ephemeral=True)
+            await interaction.response.send_message(text, ephemeral=True, files=files)
     except discord.HTTPException as error:
         # There is nobody left to tell: the member's answer has expired or is gone.
         log.warning("could not answer: %s", error, extra={"action": "answer_failed", "interaction": interaction.id})

@@ -43,8 +43,9 @@ class Opening:
             else:
                 await self._status.finish_renewal(run)
         if not room.state.answered:
+            opened = messages.OPENED_DIRECT if room.origin.direct else messages.OPENED
             # Where the room is shut already, the anchor still tells the end.
-            told = messages.OPENED if room.shut is None else messages.UNSEEN
+            told = opened if room.shut is None else messages.UNSEEN
             await self._answer(told.format(number=run.number, room=room.state.room))
             await room.memory.update(answered=True)
 

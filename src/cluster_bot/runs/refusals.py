@@ -14,21 +14,52 @@ class Refusal(StrEnum):
 
     EMPTY_FILE = "empty_file"
     FILE_TOO_LARGE = "file_too_large"
+    FILES_TOO_LARGE = "files_too_large"
     NOT_TEXT = "not_text"
     BAD_NAME = "bad_name"
+    TOO_MANY_FILES = "too_many_files"
+    SAME_NAME = "same_name"
+    BAD_ZIP = "bad_zip"
+    ZIP_TOO_LARGE = "zip_too_large"
+    ZIP_TOO_MANY_FILES = "zip_too_many_files"
+    ZIP_LOCKED = "zip_locked"
+    ZIP_LINK = "zip_link"
+    ZIP_BAD_NAME = "zip_bad_name"
+    ZIP_NOT_TEXT = "zip_not_text"
+    NO_PROGRAM = "no_program"
+    WHICH_PROGRAM = "which_program"
+    NO_SUCH_PROGRAM = "no_such_program"
+    NO_CODE = "no_code"
+    NOTHING_TO_RUN = "nothing_to_run"
+    FORM_OF_BEFORE = "form_of_before"
     UNKNOWN_LANGUAGE = "unknown_language"
     TIME_LIMIT = "time_limit"
     BAD_ARGUMENTS = "bad_arguments"
     UNKNOWN_LAUNCHER = "unknown_launcher"
     TOO_MANY_LIVE_RUNS = "too_many_live_runs"
+    TOO_MANY_RUNS_AN_HOUR = "too_many_runs_an_hour"
+    GPU_TIME_SHORT = "gpu_time_short"
+    GPU_TIME_GONE = "gpu_time_gone"
+    GPU_NOT_ALLOWED = "gpu_not_allowed"
+    NO_GPU_ALLOWED = "no_gpu_allowed"
     BOT_FULL = "bot_full"
     UNKNOWN_RUN = "unknown_run"
     NOT_YOURS = "not_yours"
+    NOT_SHOWN_HERE = "not_shown_here"
+    NO_NUMBER = "no_number"
+    NOT_YOUR_LIST = "not_your_list"
     ALREADY_OVER = "already_over"
     NOT_ALLOWED_HERE = "not_allowed_here"
+    NOT_ALLOWED_ALONE = "not_allowed_alone"
+    NO_DIRECT_MESSAGES = "no_direct_messages"
     NOT_ALLOWED_YOU = "not_allowed_you"
     ADMINS_ONLY = "admins_only"
     DOWNLOAD_FAILED = "download_failed"
+    TOO_MANY_FILES_HERE = "too_many_files_here"
+    ENDING_NOT_ALLOWED_HERE = "ending_not_allowed_here"
+    NOT_ALLOWED_CONTENT = "not_allowed_content"
+    CHECKER_SAID_NO = "checker_said_no"
+    NOT_CHECKED = "not_checked"
     UNKNOWN_GPU = "unknown_gpu"
     TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
     GPU_NOT_ON_OFFER = "gpu_not_on_offer"
@@ -38,21 +69,79 @@ class Refusal(StrEnum):
 SENTENCES: dict[Refusal, str] = {
     Refusal.EMPTY_FILE: "`{name}` is empty; attach the program you want to run.",
     Refusal.FILE_TOO_LARGE: "`{name}` has {size:,} bytes; this bot takes up to {limit:,}, so attach something smaller.",
+    Refusal.FILES_TOO_LARGE: "With `{name}` the files have more than {limit:,} bytes together; leave something out.",
     Refusal.NOT_TEXT: "`{name}` is not text in UTF-8; save it as UTF-8 and attach it again.",
     Refusal.BAD_NAME: "That file name can't be used; rename the file to letters, digits, dots, dashes and underscores.",
+    Refusal.TOO_MANY_FILES: "A run takes up to {limit} files; leave some out.",
+    Refusal.SAME_NAME: "Two of the files would be `{name}`, or one of them its folder; rename one of the two.",
+    Refusal.BAD_ZIP: "`{name}` can't be unpacked; make it again as an ordinary .zip and attach that.",
+    Refusal.ZIP_TOO_LARGE: "`{name}` holds more than {limit:,} bytes when unpacked; leave something out.",
+    Refusal.ZIP_TOO_MANY_FILES: "`{name}` holds more than {limit} files; leave some out.",
+    Refusal.ZIP_LOCKED: "`{name}` is locked with a password; make it again without one.",
+    Refusal.ZIP_LINK: "`{name}` holds a link, `{inside}`; put the file it leads to in its place.",
+    Refusal.ZIP_BAD_NAME: (
+        "`{name}` holds a file whose name can't be used, `{inside}`; rename it to letters, digits, dots, dashes and "
+        "underscores, in at most {depth} folders."
+    ),
+    Refusal.ZIP_NOT_TEXT: "`{inside}` in `{name}` is not text in UTF-8; leave it out, or save it as UTF-8.",
+    Refusal.NO_PROGRAM: "There is no program in `{name}`; it needs a file whose name ends in {extensions}.",
+    Refusal.WHICH_PROGRAM: "I can't tell which file to run; name it with the option `main`: {programs}.",
+    Refusal.NO_SUCH_PROGRAM: "The option `main` names no program among the files; give one of {programs}.",
+    Refusal.NO_CODE: "There is no code in that; put the program you want to run into the form.",
+    Refusal.NOTHING_TO_RUN: (
+        "That message has no program in Python, C++ or CUDA, neither between lines of three backticks nor attached; "
+        "choose one that has, or use `/run paste`."
+    ),
+    Refusal.FORM_OF_BEFORE: (
+        "I don't know any more which message that form was for; choose *Run this code* on the message again."
+    ),
     Refusal.UNKNOWN_LANGUAGE: "I can't tell what `{name}` is; its name must end in {extensions}.",
     Refusal.TIME_LIMIT: "A time limit must be between 1 and {limit} seconds; choose one in that range.",
     Refusal.BAD_ARGUMENTS: "Those arguments can't be used ({problem}); give fewer, and quote them as in a shell.",
     Refusal.UNKNOWN_LAUNCHER: "`/run {launcher}` is not switched on here; ask an admin, or choose another launcher.",
-    Refusal.TOO_MANY_LIVE_RUNS: "You have {live} runs under way and may have {limit}; wait for one or `/cancel` it.",
+    Refusal.TOO_MANY_LIVE_RUNS: "You have {runs} under way and may have {limit}; wait for one or `/cancel` it.",
+    Refusal.TOO_MANY_RUNS_AN_HOUR: (
+        "You may give {limit} runs an hour and have given them; the next can be given in {minutes} min."
+    ),
+    Refusal.GPU_TIME_SHORT: (
+        "You may use {limit} GPU minutes in 24 hours; {used} are used or set aside for your runs under way, and this "
+        "run could take {wanted}, so give it a `time_limit` of at most {left} GPU seconds, or try again later."
+    ),
+    Refusal.GPU_TIME_GONE: (
+        "You may use {limit} GPU minutes in 24 hours, and {used} are used or set aside for your runs under way; try "
+        "again when one of these has ended, or tomorrow."
+    ),
+    Refusal.GPU_NOT_ALLOWED: "You may not use that GPU here; choose one of {allowed}, or ask an admin for more.",
+    Refusal.NO_GPU_ALLOWED: "You may not use a GPU here; ask an admin for one.",
     Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
     Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
     Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin here can cancel it.",
+    Refusal.NOT_SHOWN_HERE: (
+        "Run #{number} belongs to somebody else; ask again in its thread, or in the channel where it was started."
+    ),
+    Refusal.NO_NUMBER: "That is no run's number; choose one from the list, or type it as in `12`.",
+    Refusal.NOT_YOUR_LIST: "This list belongs to somebody else; type `/runs` for yours.",
     Refusal.ALREADY_OVER: "Run #{number} is already over, so there is nothing to cancel.",
     Refusal.NOT_ALLOWED_HERE: "This bot does not run programs in this server; ask its admins to allow it.",
+    Refusal.NOT_ALLOWED_ALONE: (
+        "Outside of its own servers this bot runs programs only for people on its list; use it in one of its servers, "
+        "or ask its admin to add you."
+    ),
+    Refusal.NO_DIRECT_MESSAGES: (
+        "I may not send you direct messages, where your run would be shown; allow them in your privacy settings, or "
+        "use a server that I am in."
+    ),
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
     Refusal.DOWNLOAD_FAILED: "Discord did not hand over `{name}`; attach it again.",
+    Refusal.TOO_MANY_FILES_HERE: "A run may have {limit} files here; leave out what it does not need.",
+    Refusal.ENDING_NOT_ALLOWED_HERE: "`{name}` may not be submitted here; file names must end in {extensions}.",
+    Refusal.NOT_ALLOWED_CONTENT: "`{name}` may not be run here: {why} Take it out and submit again, or ask an admin.",
+    Refusal.CHECKER_SAID_NO: "This may not be run here: {why} Change it and submit again, or ask an admin.",
+    Refusal.NOT_CHECKED: (
+        "What looks at each program before it runs does not work at the moment, so nothing was started; try again in a "
+        "moment, or tell an admin."
+    ),
     Refusal.UNKNOWN_GPU: "`/run {launcher}` has no such GPU; choose one of {offered}.",
     Refusal.TOO_LARGE_TO_TRAVEL: (
         "`{name}` is too large to be sent to GitHub from here (about 48 kB when packed); make it smaller, or ask an "

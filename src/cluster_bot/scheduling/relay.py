@@ -27,15 +27,12 @@ from cluster_bot.runs.ports import (
 )
 from cluster_bot.runs.run import Reason, Run, Status
 from cluster_bot.scheduling.diagnosis import Diagnosis
-from cluster_bot.scheduling.lines import Lines, PlainText
+from cluster_bot.scheduling.lines import Lines
+from cluster_bot.scheduling.logs import EVENTS_A_READ, SHOWN_KINDS, whole_log
 from cluster_bot.scheduling.workers import Bell, Workers
 from cluster_runner.wire import Event
 
 log = get_logger(__name__)
-
-SHOWN_KINDS = ("log", "gap")
-# Few, because an event of nothing but line ends is 8,192 lines, and the loop breathes between two reads.
-EVENTS_A_READ = 16
 
 # While it is too soon to write, reading each line as it comes would be work for nothing; not to read at all would leave
 # a second's flood for the moment of writing.
@@ -218,7 +215,7 @@ class _Service:
         self._measure()
         files = await self._files(run)
         if self._feed.abridged:
-            files.insert(0, await self._whole_log(run))
+            files.insert(0, Attachment("log.txt", (await whole_log(self._store, run.id, run.attempt)).content))
         compiling = run.reason is Reason.COMPILE_ERROR
         await self._feed.close(run, files, self._diagnosis.of_compiler() if compiling else self._diagnosis.of_program())
 
@@ -228,17 +225,3 @@ class _Service:
             content = await self._store.blob(run.id, artifact_blob(run.attempt, event.n))
             files.append(Attachment(str(event.body["name"]), content, str(event.body.get("detail") or "")))
         return files
-
-    async def _whole_log(self, run: Run) -> Attachment:
-        """All that was kept of the output, without colours, as text that any reader takes."""
-        parts: list[str] = []
-        plain = PlainText()
-        after = 0
-        while events := await self._store.events(run.id, run.attempt, after, kinds=SHOWN_KINDS, limit=EVENTS_A_READ):
-            after = events[-1].n
-            for event in events:
-                if event.kind == "log":
-                    parts.append(plain.take(str(event.body["stream"]), str(event.body["text"])))
-                else:
-                    parts.append("\n[…]\n")
-        return Attachment("log.txt", "".join(parts).encode("utf-8", "replace"))

@@ -9,7 +9,7 @@ from sqlalchemy import Select, bindparam, func, select, update
 from cluster_bot.runs.run import Status
 from cluster_bot.store.tables import events, feeds, runs, specs
 
-_SAVED = ("status", "launcher", "attempt", "version", "finished_at", "document")
+_SAVED = ("status", "launcher", "gpu", "attempt", "version", "finished_at", "gpu_s", "document")
 LIVE = [status.value for status in Status if not status.final]
 
 RUNS = select(runs, specs.c.document.label("spec")).join_from(runs, specs, specs.c.run_id == runs.c.id)
@@ -64,6 +64,12 @@ EVENTS = (
     .limit(bindparam("most"))
 )
 EVENTS_OF_KINDS = EVENTS.where(events.c.kind.in_(bindparam("kinds", expanding=True)))
+
+# The names and quotes of a log event's document are not output.
+_AROUND = len('{"stream": "stdout", "text": ""}')
+LOG_SIZE = select(func.coalesce(func.sum(func.length(events.c.body) - _AROUND), 0).label("size")).where(
+    *_OF_ATTEMPT, events.c.kind == "log"
+)
 
 
 def _last_event() -> Select[tuple[int]]:

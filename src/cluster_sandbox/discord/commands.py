@@ -13,11 +13,11 @@ from .errors import ApiError, FormErrors, api_error
 from .model import Json
 from .world import World
 
-CHAT_INPUT = 1
+CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
 SUB_COMMAND, SUB_COMMAND_GROUP = 1, 2
 NAME = re.compile(r"^[-_'\w]{1,32}$")
 MAX_OPTIONS = MAX_CHOICES = 25
-MAX_COMMANDS = 100
+MAX_COMMANDS = {CHAT_INPUT: 100, USER_MENU: 15, MESSAGE_MENU: 15}
 MAX_CHARACTERS = 8000
 OPTION_TYPES = tuple(range(1, 12))
 
@@ -26,14 +26,31 @@ def check_command(data: Json, errors: FormErrors, path: str = "") -> None:
     """Add to `errors` what is wrong with a definition. `path`: "" or "3." in a bulk overwrite."""
     kind = data.get("type") or CHAT_INPUT
     errors.choice(f"{path}type", kind, (1, 2, 3, 4))
+    for key, most in (("contexts", 2), ("integration_types", 1)):
+        values = data.get(key)
+        for value in values or []:
+            errors.choice(f"{path}{key}", value, tuple(range(most + 1)))
+        if values is not None and (len(set(values)) < len(values) or not values):
+            errors.add(f"{path}{key}", "BASE_TYPE_BAD_LENGTH", "Must be unique, and one at least")
     if kind != CHAT_INPUT:
-        errors.length(f"{path}name", data.get("name"), 1, 32, required=True)
+        _check_menu(data, errors, path)
         return
     _check_named(data, errors, path)
     _check_options(data.get("options"), errors, path, depth=0)
     if _characters(data) > MAX_CHARACTERS:
         message = f"Command exceeds maximum size ({MAX_CHARACTERS})"
         errors.add(f"{path}name", "APPLICATION_COMMAND_TOO_LARGE", message)
+
+
+def _check_menu(data: Json, errors: FormErrors, path: str) -> None:
+    """What stands in the menu of a message or a user: a name as people write it, and nothing else."""
+    errors.length(f"{path}name", data.get("name"), 1, 32, required=True)
+    if data.get("description"):
+        message = "Context menu commands cannot have description"
+        errors.add(f"{path}description", "APPLICATION_COMMAND_CONTEXT_MENU_DESCRIPTION_INVALID", message)
+    if data.get("options"):
+        message = "Context menu commands cannot have options"
+        errors.add(f"{path}options", "APPLICATION_COMMAND_CONTEXT_MENU_OPTIONS_INVALID", message)
 
 
 def _check_named(data: Json, errors: FormErrors, path: str) -> None:
@@ -90,8 +107,13 @@ def _characters(data: Json) -> int:
     return total + sum(_characters(one) for one in data.get("options") or [])
 
 
+def typed(commands: list[Json]) -> list[Json]:
+    """Those that a member types; the others are in the menu of a message or a user."""
+    return [one for one in commands if one["type"] == CHAT_INPUT]
+
+
 def all_names(commands: list[Json]) -> list[str]:
-    """Every full name a member can type."""
+    """Every full name, as a member types it or reads it in a menu."""
     found = []
     for command in commands:
         parts = [one for one in command.get("options") or [] if one["type"] in (SUB_COMMAND, SUB_COMMAND_GROUP)]
@@ -110,7 +132,9 @@ class Commands:
     async def wait_registered(self, full_name: str, timeout: float) -> None:
         """Return once "run local" is registered anywhere; TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
-            while full_name not in all_names([one for scope in self._world.commands for one in self.listed(scope)]):
+            while full_name not in all_names(
+                [one for known in self._world.commands.values() for one in known.values()]
+            ):
                 await self._changed.wait()
 
     def listed(self, guild_id: int | None) -> list[Json]:
@@ -132,9 +156,9 @@ class Commands:
             message = "Application command names must be unique"
             errors.add("_", "APPLICATION_COMMANDS_DUPLICATE_NAME", message)
         errors.raise_if_any()
-        if sum(1 for one in definitions if (one.get("type") or 1) == CHAT_INPUT) > MAX_COMMANDS:
-            message = f"Maximum number of application commands reached ({MAX_COMMANDS})."
-            raise ApiError(400, 30032, message)
+        for kind, most in MAX_COMMANDS.items():
+            if sum(1 for one in definitions if (one.get("type") or CHAT_INPUT) == kind) > most:
+                raise ApiError(400, 30032, f"Maximum number of application commands reached ({most}).")
         scope = self._scope(guild_id)
         known = {_key(one): int(one["id"]) for one in scope.values()}
         scope.clear()
@@ -163,7 +187,7 @@ class Commands:
 
     def _scope(self, guild_id: int | None) -> dict[int, Json]:
         if guild_id is not None:
-            self._world.guild(guild_id)
+            self._world.bots_guild(guild_id)
         return self._world.commands[guild_id]
 
     def _put(self, guild_id: int | None, data: Json, command_id: int | None) -> Json:
@@ -173,14 +197,19 @@ class Commands:
             "options": [],
             "default_member_permissions": None,
             "nsfw": False,
+            "contexts": None,
             **data,
+            "integration_types": data.get("integration_types") or [0],
             "id": str(number),
             "type": data.get("type") or CHAT_INPUT,
             "application_id": str(self._world.application_id),
             "version": str(self._world.ids.next()),
         }
         if guild_id is not None:
-            command["guild_id"] = str(guild_id)
+            # Where it is used and how it is installed is only asked of global commands.
+            command |= {"guild_id": str(guild_id), "contexts": None, "integration_types": [0]}
+        elif command["contexts"] is None and data.get("dm_permission") is False:
+            command["contexts"] = [0]
         self._scope(guild_id)[number] = command
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -75,6 +75,16 @@ class SandboxClient:
         body = {"command": name, "channel_id": str(channel_id), "options": _encode(options)}
         return await self._dict("POST", f"/members/{member}/commands", body)
 
+    async def menu(self, member: str, message_id: int | str, *, channel_id: int | str) -> list[str]:
+        """Names of the commands in a message's menu."""
+        query = {"channel_id": channel_id, "message_id": message_id}
+        return [str(one) for one in await self._call("GET", f"/members/{member}/menu", query=query)]
+
+    async def context(self, member: str, name: str, message_id: int | str, *, channel_id: int | str) -> Json:
+        """Choose a command in a message's menu; the interaction, at once."""
+        body = {"command": name, "channel_id": str(channel_id), "message_id": str(message_id)}
+        return await self._dict("POST", f"/members/{member}/context", body)
+
     async def autocomplete(
         self,
         member: str,
@@ -110,9 +120,9 @@ class SandboxClient:
         }
         return await self._dict("POST", f"/members/{member}/presses", body)
 
-    async def submit(self, member: str, interaction_id: int | str, fields: Mapping[str, str]) -> Json:
-        """Send the modal an interaction opened; the new interaction, at once."""
-        body = {"interaction_id": str(interaction_id), "fields": dict(fields)}
+    async def submit(self, member: str, interaction_id: int | str, fields: Mapping[str, Any]) -> Json:
+        """Send the modal an interaction opened (a File or Files for uploads); the new interaction, at once."""
+        body = {"interaction_id": str(interaction_id), "fields": _encode(fields)}
         return await self._dict("POST", f"/members/{member}/modals", body)
 
     async def say(self, member: str, channel_id: int | str, text: str) -> Json:
@@ -125,6 +135,27 @@ class SandboxClient:
     async def start_post(self, member: str, forum_id: int | str, title: str, text: str) -> str:
         body = {"forum_id": str(forum_id), "title": title, "text": text}
         return str((await self._dict("POST", f"/members/{member}/posts", body))["id"])
+
+    async def leave(self, member: str) -> None:
+        """Have a member leave the first guild; `rejoin` lets them in again."""
+        await self._dict("POST", f"/members/{member}/guild", {"joined": False})
+
+    async def rejoin(self, member: str) -> None:
+        await self._dict("POST", f"/members/{member}/guild", {"joined": True})
+
+    async def roles(self, member: str, *, give: Iterable[str] = (), take: Iterable[str] = ()) -> dict[str, str]:
+        """Take roles from a member and give others, made where there are none; the given ones' ids by name."""
+        body = {"give": list(give), "take": list(take)}
+        return dict((await self._dict("POST", f"/members/{member}/roles", body))["roles"])
+
+    async def install(self, member: str, *, installed: bool = True) -> None:
+        """Install the application on a member's account, or take it off."""
+        await self._dict("POST", f"/members/{member}/installation", {"installed": installed})
+
+    async def dm(self, member: str, *, closed: bool | None = None) -> str:
+        """The id of a member's direct messages with the bot, which `closed` closes or opens."""
+        body = {} if closed is None else {"closed": closed}
+        return str((await self._dict("POST", f"/members/{member}/dm", body))["channel_id"])
 
     # --- looking ------------------------------------------------------------------------------------
 
@@ -189,6 +220,24 @@ class SandboxClient:
     async def add_channel(self, name: str, kind: str = "text") -> str:
         return str((await self._dict("POST", "/channels", {"name": name, "kind": kind}))["id"])
 
+    async def add_guild(self, name: str, *channels: str, bot: bool = True) -> Json:
+        """A guild with these text channels, and with the bot unless told otherwise: `guild_id`, `channels` by name."""
+        return await self._dict("POST", "/guilds", {"name": name, "channels": channels, "bot": bot})
+
+    async def add_group(self, *members: str) -> str:
+        """The id of the direct messages of a group of friends, without the bot."""
+        return str((await self._dict("POST", "/groups", {"members": members}))["channel_id"])
+
+    async def change_thread(self, thread_id: int | str, **changes: bool) -> None:
+        """`archived` and `locked`, as an admin."""
+        await self._dict("POST", f"/threads/{thread_id}", changes)
+
+    async def delete_thread(self, thread_id: int | str) -> None:
+        await self._dict("DELETE", f"/threads/{thread_id}")
+
+    async def delete_message(self, channel_id: int | str, message_id: int | str) -> None:
+        await self._dict("DELETE", f"/messages/{channel_id}/{message_id}")
+
     async def deny(self, channel_id: int | str, *names: str) -> None:
         """Take permissions in a channel from the bot."""
         await self._dict("POST", "/permissions", {"channel_id": str(channel_id), "deny": names})
@@ -245,8 +294,11 @@ class SandboxClient:
 def _encode(options: Mapping[str, Any] | None) -> Json:
     encoded: Json = {}
     for name, value in (options or {}).items():
-        if isinstance(value, File):
-            encoded[name] = {"filename": value.name, "base64": base64.b64encode(value.data).decode()}
-        else:
-            encoded[name] = value
+        encoded[name] = [_plain(one) for one in value] if isinstance(value, list) else _plain(value)
     return encoded
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, File):
+        return {"filename": value.name, "base64": base64.b64encode(value.data).decode()}
+    return value

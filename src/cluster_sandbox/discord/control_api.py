@@ -9,11 +9,12 @@ import base64
 import json
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import BodyPartReader, web
 
 from ..faults import Fault
+from .admin_api import AdminApi
 from .guard import Handler, guarded
 from .members import Acting
 from .model import Json
@@ -23,7 +24,7 @@ from .views import channel_view, event_view, interaction_view, message_view, req
 if TYPE_CHECKING:
     from .server import DiscordServer
 
-FILE_FIELD = re.compile(r"^files\[([-_\w]+)\]$")
+FILE_FIELD = re.compile(r"^files\[([^\[\]]{1,100})\]$")
 LONGEST_WAIT_S = 60.0
 FAULT_FIELDS = (
     "method",
@@ -50,6 +51,8 @@ class ControlApi:
             ("POST", member, self._member),
             ("GET", member + "/commands", self._offered),
             ("POST", member + "/commands", self._command),
+            ("GET", member + "/menu", self._menu),
+            ("POST", member + "/context", self._context),
             ("POST", member + "/autocomplete", self._autocomplete),
             ("POST", member + "/presses", self._press),
             ("POST", member + "/modals", self._modal),
@@ -72,6 +75,7 @@ class ControlApi:
             ("GET", "/sandbox/commands", self._wait_command),
             ("GET", "/sandbox/gateway", self._gateway),
             ("POST", "/sandbox/gateway", self._drop),
+            *AdminApi(self._server, _body).routes(),
         ]
         for method, path, handler in table:
             app.router.add_route(method, path, guarded(handler, lambda: self._server.url))
@@ -115,6 +119,16 @@ class ControlApi:
         )
         return interaction_view(opened, self._server.service.payloads)
 
+    async def _menu(self, request: web.Request) -> list[str]:
+        query = request.query
+        found = self._acting(request).menu(query["message_id"], channel_id=query["channel_id"])
+        return sorted(one["name"] for one in found)
+
+    async def _context(self, request: web.Request) -> Json:
+        data = await _body(request)
+        opened = await self._acting(request).context(data["command"], data["message_id"], channel_id=data["channel_id"])
+        return interaction_view(opened, self._server.service.payloads)
+
     async def _autocomplete(self, request: web.Request) -> list[Json]:
         data = await _body(request)
         return await self._acting(request).autocomplete(
@@ -141,7 +155,7 @@ class ControlApi:
         opened = self._server.service.interactions.get(int(data["interaction_id"]))
         if opened is None:
             raise ValueError(f"no interaction {data['interaction_id']}")
-        sent = await self._acting(request).submit(opened, data.get("fields", {}))
+        sent = await self._acting(request).submit(opened, _files_in(data.get("fields")))
         return interaction_view(sent, self._server.service.payloads)
 
     async def _say(self, request: web.Request) -> Json:
@@ -201,7 +215,8 @@ class ControlApi:
 
     async def _add_channel(self, request: web.Request) -> Json:
         data = await _body(request)
-        return {"id": str(self._server.add_channel(data["name"], data.get("kind", "text")))}
+        guild_id = int(data["guild_id"]) if data.get("guild_id") else None
+        return {"id": str(self._server.add_channel(data["name"], data.get("kind", "text"), guild_id=guild_id))}
 
     async def _permissions(self, request: web.Request) -> Json:
         data = await _body(request)
@@ -265,7 +280,7 @@ def _seconds(request: web.Request, name: str, default: float) -> float:
 
 
 async def _body(request: web.Request) -> Json:
-    """JSON, or multipart with `payload_json` and `files[OPTION]`, which become that option's File."""
+    """JSON, or multipart with `payload_json` and `files[NAME]`, which become that option's File, or that field's."""
     if not request.content_type.startswith("multipart/"):
         data = await request.json() if request.can_read_body else {}
         if not isinstance(data, dict):
@@ -281,18 +296,31 @@ async def _body(request: web.Request) -> Json:
         if part.name == "payload_json":
             data = json.loads(content)
         elif field:
-            files[field[1]] = File(part.filename or field[1], content)
+            files.setdefault(field[1], []).append(File(part.filename or field[1], content))
         else:
-            raise ValueError(f"unexpected part {part.name!r}; there are payload_json and files[OPTION]")
-    return {**data, "options": {**data.get("options", {}), **files}}
+            raise ValueError(f"unexpected part {part.name!r}; there are payload_json and files[NAME]")
+    one_each = {name: found[0] for name, found in files.items()}
+    return {
+        **data,
+        "options": {**data.get("options", {}), **one_each},
+        "fields": {**data.get("fields", {}), **files},
+    }
 
 
 def _options(data: Json) -> Json:
-    """Options with `{"filename", "base64"}` turned into files."""
+    return _files_in(data.get("options"))
+
+
+def _files_in(values: Json | None) -> Json:
+    """Options or fields with `{"filename", "base64"}`, alone or in lists, turned into files."""
     return {
-        name: File(value["filename"], base64.b64decode(value["base64"])) if isinstance(value, dict) else value
-        for name, value in (data.get("options") or {}).items()
+        name: [_value(one) for one in value] if isinstance(value, list) else _value(value)
+        for name, value in (values or {}).items()
     }
+
+
+def _value(value: Any) -> Any:
+    return File(value["filename"], base64.b64decode(value["base64"])) if isinstance(value, dict) else value
 
 
 def _fault_view(fault: Fault) -> Json:

@@ -131,6 +131,8 @@ class Gateway:
     def dispatch(self, event: str, data: Json, intent: Intent | None = None) -> None:
         """Send an event to every session that asked for its kind (None: whatever it asked for)."""
         self._pulse.ring()
+        if event != "INTERACTION_CREATE" and not self._hears(data):
+            return
         for session in list(self._sessions.values()):
             expired = session.lost_at is not None and (
                 self._clock.now() - session.lost_at > self._policy.resume_window_s
@@ -142,6 +144,8 @@ class Gateway:
 
     def dispatch_message(self, event: str, data: Json) -> None:
         """Send a message event; without the content intent its text is blank, as far as the service blanks it."""
+        if not self._hears(data):
+            return
         intent = Intent.GUILD_MESSAGES if "guild_id" in data else Intent.DIRECT_MESSAGES
         bot = str(self._world.bot.id)
         own = data["author"]["id"] == bot or any(one["id"] == bot for one in data["mentions"])
@@ -150,6 +154,9 @@ class Gateway:
             if session.intents & intent:
                 clear = own or "guild_id" not in data or session.intents & Intent.MESSAGE_CONTENT
                 session.send(event, data if clear else blank)
+
+    def _hears(self, data: Json) -> bool:
+        return self._world.hears(int(data.get("guild_id") or 0) or None, int(data.get("channel_id") or 0) or None)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """The websocket endpoint: one call per connection."""
@@ -237,7 +244,7 @@ class Gateway:
         session = Session(secrets.token_hex(16), intents, data.get("shard") or [0, 1])
         self._sessions[session.id] = session
         self._attach(connection, session)
-        guilds = list(self._world.guilds.values())
+        guilds = self._world.bots_guilds
         session.send(
             "READY",
             {
@@ -280,7 +287,7 @@ class Gateway:
 
     def _chunk(self, session: Session, data: Json) -> None:
         guild = self._world.guilds.get(int(data["guild_id"]))
-        if guild is None:
+        if guild is None or self._world.bot.id not in guild.members:
             return
         wanted = {int(one) for one in data.get("user_ids") or []}
         query = data.get("query") or ""

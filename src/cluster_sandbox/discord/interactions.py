@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Any, Literal
 
 from ..pulse import Pulse
+from . import installs
 from .errors import api_error, form_error
 from .limits import Upload
 from .messaging import NO_FILES, Messaging, Origin
@@ -70,12 +71,18 @@ class Interaction:
     token: str
     kind: Kind
     user: User
-    guild: Guild
+    guild: Guild | None
     channel: Channel
     created_at: float
+    data: Json = field(default_factory=dict, repr=False)
+    """What the bot was sent of it."""
     source: Message | None = None
     """The message whose component was used."""
     command_name: str | None = None
+    target: Message | None = None
+    """The message in whose menu the command was chosen."""
+    owners: Json = field(default_factory=dict)
+    """Who brought the application here: "0" the guild, "1" the user."""
     state: State = "waiting"
     failed: str | None = None
     acknowledged_after: float | None = None
@@ -157,10 +164,12 @@ class Interactions:
         *,
         source: Message | None = None,
         command_name: str | None = None,
+        target: Message | None = None,
+        owners: Json | None = None,
     ) -> Interaction:
-        """Send an interaction to the bot and start its clock."""
-        assert channel.guild_id is not None
-        guild, now = self._world.guilds[channel.guild_id], self._world.clock.now()
+        """Send an interaction to the bot and start its clock. `owners`: none given, whoever brought it there."""
+        guild = self._world.guilds[channel.guild_id] if channel.guild_id is not None else None
+        now = self._world.clock.now()
         interaction = Interaction(
             self._world.ids.next(),
             secrets.token_urlsafe(48),
@@ -169,8 +178,11 @@ class Interactions:
             guild,
             channel,
             now,
+            data,
             source=source,
             command_name=command_name,
+            target=target,
+            owners=installs.owners(self._world, user, channel) if owners is None else owners,
             on_move=self._noticed,
         )
         self._by_id[interaction.id] = interaction
@@ -202,19 +214,24 @@ class Interactions:
             "token": interaction.token,
             "version": 1,
             "data": data,
-            "guild_id": str(guild.id),
-            "guild": {"id": str(guild.id), "locale": "en-US", "features": ["COMMUNITY", "NEWS"]},
-            "guild_locale": "en-US",
             "locale": "en-US",
             "channel_id": str(channel.id),
             "channel": self._payloads.interaction_channel(channel, user.id),
-            "member": self._payloads.interaction_member(guild, channel, user.id),
-            "app_permissions": self._payloads.app_permissions(channel),
+            "app_permissions": str(installs.app_permissions(self._world, user, channel)),
             "entitlements": [],
-            "authorizing_integration_owners": {"0": str(guild.id)},
-            "context": 0,
+            "authorizing_integration_owners": interaction.owners,
+            "context": installs.context(channel),
             "attachment_size_limit": self._world.policy.file_bytes,
         }
+        if guild is None:
+            shape["user"] = self._payloads.user(user)
+        else:
+            shape |= {
+                "guild_id": str(guild.id),
+                "guild": {"id": str(guild.id), "locale": "en-US", "features": ["COMMUNITY", "NEWS"]},
+                "guild_locale": "en-US",
+                "member": self._payloads.interaction_member(guild, channel, user.id),
+            }
         if interaction.source is not None:
             shape["message"] = self._payloads.message(interaction.source)
         return shape
@@ -318,6 +335,11 @@ class Interactions:
         original = interaction.original
         if original is not None and not original.deleted and original.flags & MessageFlag.LOADING:
             return self.edit_original(interaction, {**data, "flags": None}, files, at=at)
+        if (
+            installs.BY_GUILD not in interaction.owners
+            and len(interaction.followups) >= self._world.policy.follow_ups_of_users
+        ):
+            raise api_error("too_many_follow_ups")
         message = self._answer(interaction, data, files, at=at, follows=True)
         interaction.followups.append(message)
         interaction.move("answered")
@@ -343,15 +365,18 @@ class Interactions:
             "id": str(interaction.id),
             "type": int(interaction.kind),
             "user": self._payloads.user(interaction.user),
-            "authorizing_integration_owners": {"0": str(interaction.guild.id)},
+            "authorizing_integration_owners": interaction.owners,
         }
         if interaction.source is not None:
             metadata["interacted_message_id"] = str(interaction.source.id)
+        if interaction.target is not None:
+            metadata["target_message_id"] = str(interaction.target.id)
         if follows and interaction.original is not None:
             metadata["original_response_message_id"] = str(interaction.original.id)
         command = interaction.kind is Kind.COMMAND and not follows
+        menu = MessageType.CHAT_INPUT_COMMAND if interaction.target is None else MessageType.CONTEXT_MENU_COMMAND
         origin = Origin(
-            type=MessageType.CHAT_INPUT_COMMAND if command else MessageType.DEFAULT,
+            type=menu if command else MessageType.DEFAULT,
             ephemeral_to=interaction.user.id if ephemeral else None,
             interaction=metadata,
             command_name=interaction.command_name if command else None,

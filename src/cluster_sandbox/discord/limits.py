@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from . import mentions
+from .components import check_components
 from .errors import FormErrors, api_error, form_error
 from .model import Json, MessageFlag
 from .policy import Policy
@@ -19,13 +20,6 @@ NONCE = 25
 FILES = 10
 EMBEDS = 10
 EMBED_TOTAL = 6000
-ROWS = 5
-V2_COMPONENTS = 40
-V2_TEXT = 4000
-CUSTOM_ID = 100
-SELECTS = (3, 5, 6, 7, 8)
-V1_TYPES = (1, 2, *SELECTS)
-V2_TYPES = (*V1_TYPES, 9, 10, 11, 12, 13, 14, 17)
 SENDABLE = (
     MessageFlag.SUPPRESS_EMBEDS | MessageFlag.EPHEMERAL | MessageFlag.SUPPRESS_NOTIFICATIONS | MessageFlag.COMPONENTS_V2
 )
@@ -58,7 +52,7 @@ def check_message(data: Json, files: Mapping[int, Upload], policy: Policy, *, fl
         errors.add("flags", "NUMBER_TYPE_COERCE", f'Value "{asked}" is not int.')
         asked = 0
     v2 = bool((asked | (flags or 0)) & MessageFlag.COMPONENTS_V2)
-    _check_components(data.get("components"), errors, v2=v2)
+    check_components(data.get("components"), errors, v2=v2)
     if v2 and (data.get("content") or data.get("embeds")):
         for name in ("content", "embeds"):
             if data.get(name):
@@ -106,70 +100,6 @@ def _check_embeds(embeds: object, errors: FormErrors) -> None:
     if total > EMBED_TOTAL:
         message = f"Embed size exceeds maximum size of {EMBED_TOTAL}"
         errors.add("embeds", "MAX_EMBED_SIZE_EXCEEDED", message)
-
-
-def walk(components: object) -> list[Json]:
-    """Every component of a message, nested ones and accessories included, in reading order."""
-    found: list[Json] = []
-    for one in components if isinstance(components, list) else []:
-        if isinstance(one, dict):
-            found.append(one)
-            found += walk(one.get("components"))
-            found += walk([one["accessory"]] if isinstance(one.get("accessory"), dict) else None)
-    return found
-
-
-def _check_components(components: object, errors: FormErrors, *, v2: bool) -> None:
-    if not errors.count("components", components, V2_COMPONENTS if v2 else ROWS):
-        return
-    assert isinstance(components, list)
-    for index, top in enumerate(components):
-        kind = top.get("type") if isinstance(top, dict) else None
-        errors.choice(f"components.{index}.type", kind, V2_TYPES if v2 else (1,))
-        if kind == 1:
-            _check_row(f"components.{index}", top, errors)
-    everything = walk(components)
-    ids = [one["custom_id"] for one in everything if "custom_id" in one]
-    for repeated in {one for one in ids if ids.count(one) > 1}:
-        message = f"Component custom id cannot be duplicated: {repeated}"
-        errors.add("components", "COMPONENT_CUSTOM_ID_DUPLICATED", message)
-    if v2 and len(everything) > V2_COMPONENTS:
-        errors.add("components", "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {V2_COMPONENTS} in length.")
-    if v2 and sum(len(one.get("content") or "") for one in everything if one.get("type") == 10) > V2_TEXT:
-        message = f"The total text size cannot exceed {V2_TEXT} characters."
-        errors.add("components", "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED", message)
-
-
-def _check_row(path: str, row: Json, errors: FormErrors) -> None:
-    children = row.get("components")
-    if not isinstance(children, list) or not 1 <= len(children) <= 5:
-        errors.add(f"{path}.components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
-        return
-    if len(children) > 1 and any(one.get("type") in SELECTS for one in children):
-        errors.add(f"{path}.components", "COMPONENT_LAYOUT_WIDTH_EXCEEDED", "The specified component exceeds")
-    for index, child in enumerate(children):
-        here = f"{path}.components.{index}"
-        errors.choice(f"{here}.type", child.get("type"), (2, *SELECTS))
-        if child.get("type") == 2:
-            _check_button(here, child, errors)
-        else:
-            errors.length(f"{here}.custom_id", child.get("custom_id"), 1, CUSTOM_ID, required=True)
-            errors.length(f"{here}.placeholder", child.get("placeholder"), 0, 150)
-            errors.count(f"{here}.options", child.get("options"), 25)
-
-
-def _check_button(path: str, button: Json, errors: FormErrors) -> None:
-    errors.choice(f"{path}.style", button.get("style"), (1, 2, 3, 4, 5, 6))
-    errors.length(f"{path}.label", button.get("label"), 0, 80)
-    if button.get("style") == 5:
-        errors.length(f"{path}.url", button.get("url"), 1, 512, required=True)
-        if "custom_id" in button:
-            errors.add(path, "BUTTON_COMPONENT_CUSTOM_ID_URL_MUTUALLY_EXCLUSIVE", "A custom id and url")
-    else:
-        errors.length(f"{path}.custom_id", button.get("custom_id"), 1, CUSTOM_ID, required=True)
-    if not button.get("label") and not button.get("emoji"):
-        message = "A button must have a label or an emoji."
-        errors.add(path, "BUTTON_COMPONENT_INVALID_EMOJI_LABEL", message)
 
 
 def check_thread(data: Json) -> None:

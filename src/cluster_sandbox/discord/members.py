@@ -6,20 +6,21 @@ hears of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from .commands import all_names
+from . import installs
+from .commands import MESSAGE_MENU, all_names, typed
+from .components import BUTTON, walk
 from .errors import api_error
 from .gateway import Intent
 from .interactions import Interaction, Kind, Reaction
-from .limits import Upload, check_message, walk
-from .model import Channel, ChannelType, Guild, Json, Message, User
+from .limits import Upload, check_message
+from .modals import Form
+from .model import Attachment, Channel, ChannelType, Guild, Json, Message, User
 from .options import CommandError, File, Resolver, build, choose
 from .service import Service
-
-BUTTON, LINK_STYLE = 2, 5
 
 
 class NoAnswerError(Exception):
@@ -32,6 +33,8 @@ class Acting:
 
     service: Service
     user: User
+    left: set[int] = field(default_factory=set)
+    """The guilds this one left, or was kicked from."""
 
     @property
     def name(self) -> str:
@@ -46,21 +49,72 @@ class Acting:
         return f"<@{self.user.id}>"
 
     def join(self, guild: Guild) -> None:
-        """Become a member of a guild; nothing happens if already one."""
-        if self.user.id not in guild.members:
+        """Become a member of a guild; nothing happens if already one, or after having left."""
+        if self.user.id not in guild.members and guild.id not in self.left:
             member = self.service.world.join(guild, self.user)
             event = {**self.service.payloads.member(member), "guild_id": str(guild.id)}
             self.service.gateway.dispatch("GUILD_MEMBER_ADD", event, Intent.GUILD_MEMBERS)
+
+    def leave(self, guild: Guild) -> None:
+        """Leave a guild, and with it its threads."""
+        if self.user.id not in guild.members:
+            raise CommandError(f"{self.name} is no member of {guild.name}")
+        self.left.add(guild.id)
+        for thread in self.service.world.threads(guild.id):
+            self.service.threads.leave(thread, self.user)
+        del guild.members[self.user.id]
+        event = {"guild_id": str(guild.id), "user": self.service.payloads.user(self.user)}
+        self.service.gateway.dispatch("GUILD_MEMBER_REMOVE", event, Intent.GUILD_MEMBERS)
+
+    def install(self, *, installed: bool = True) -> None:
+        """Install the application on this account, or take it off: where it is, it comes along everywhere."""
+        self.user.installed = installed
+
+    def close_dms(self, *, closed: bool = True) -> None:
+        """Take no direct messages from the bot, or take them again."""
+        self.user.closed = closed
+
+    @property
+    def dm(self) -> int:
+        """The id of the direct messages with the bot."""
+        return self.service.world.direct_channel(self.user).id
 
     # --- commands -----------------------------------------------------------------------------------
 
     def commands(self, channel_id: int | str) -> list[str]:
         """Full names of the commands this member is offered in a channel."""
-        return sorted(all_names(self._offered(self._place(channel_id))))
+        return sorted(all_names(self.offered(channel_id)))
 
     def offered(self, channel_id: int | str) -> list[Json]:
-        """The definitions of the commands this member is offered in a channel."""
-        return self._offered(self._place(channel_id))
+        """The definitions of the commands this member can type in a channel."""
+        return typed(self._offered(self._place(channel_id)))
+
+    def menu(self, message_id: int | str, *, channel_id: int | str) -> list[Json]:
+        """The definitions of the commands in a message's menu, under "Apps"; none where only this member sees it."""
+        channel = self._place(channel_id)
+        if self.visible_message(channel.id, int(message_id)).ephemeral:
+            return []
+        return [one for one in self._offered(channel) if one["type"] == MESSAGE_MENU]
+
+    async def context(self, name: str, message_id: int | str, *, channel_id: int | str) -> Interaction:
+        """Choose a command in a message's menu. Returns at once. CommandError says what there is instead."""
+        channel = self._place(channel_id)
+        message = self.visible_message(channel.id, int(message_id))
+        offered = {one["name"]: one for one in self.menu(message_id, channel_id=channel_id)}
+        if name not in offered:
+            known = ", ".join(sorted(offered)) or "nothing"
+            raise CommandError(f"no {name!r} in the menu of message {message.id}; there is: {known}")
+        command = offered[name]
+        data: Json = {
+            "id": command["id"],
+            "name": name,
+            "type": MESSAGE_MENU,
+            "target_id": str(message.id),
+            "resolved": {"messages": {str(message.id): self.service.payloads.message(message)}},
+        }
+        if "guild_id" in command:
+            data["guild_id"] = command["guild_id"]
+        return self.service.interactions.open(Kind.COMMAND, self.user, channel, data, command_name=name, target=message)
 
     async def command(
         self, name: str, *, channel_id: int | str, options: Mapping[str, Any] | None = None
@@ -70,11 +124,9 @@ class Acting:
         Returns at once. CommandError: no such command or option, a required one missing, a value not allowed.
         """
         channel = self._place(channel_id)
-        chosen = choose(self._offered(channel), name)
+        chosen = choose(typed(self._offered(channel)), name)
         data = build(chosen, options or {}, self._resolver(channel))
-        return self.service.interactions.open(
-            Kind.COMMAND, self.user, channel, data, command_name=chosen.qualified_name
-        )
+        return self._open(Kind.COMMAND, channel, data, chosen.command, command_name=chosen.qualified_name)
 
     async def autocomplete(
         self,
@@ -88,11 +140,9 @@ class Acting:
     ) -> list[Json]:
         """Type into an option; the choices offered, as `{"name", "value"}`. NoAnswerError if the bot stays silent."""
         channel = self._place(channel_id)
-        chosen = choose(self._offered(channel), name)
+        chosen = choose(typed(self._offered(channel)), name)
         data = build(chosen, options or {}, self._resolver(channel), focused=(focused, value))
-        opened = self.service.interactions.open(
-            Kind.AUTOCOMPLETE, self.user, channel, data, command_name=chosen.qualified_name
-        )
+        opened = self._open(Kind.AUTOCOMPLETE, channel, data, chosen.command, command_name=chosen.qualified_name)
         await opened.answered(timeout)
         if opened.reaction is not Reaction.CHOICES:
             raise NoAnswerError("Loading options failed")
@@ -116,25 +166,21 @@ class Acting:
         data: Json = {"custom_id": component["custom_id"], "component_type": component["type"], "id": 1}
         if component["type"] != BUTTON:
             data["values"] = list(values or [])
-        return self.service.interactions.open(Kind.COMPONENT, self.user, channel, data, source=message)
+        owners = (message.interaction or {}).get("authorizing_integration_owners")
+        return self.service.interactions.open(Kind.COMPONENT, self.user, channel, data, source=message, owners=owners)
 
-    async def submit(self, opened: Interaction, fields: Mapping[str, str]) -> Interaction:
-        """Fill in and send the modal that an interaction opened; `fields`: custom id -> text."""
-        if opened.modal is None:
-            raise CommandError("that interaction opened no modal")
-        rows = []
-        for row in opened.modal.get("components") or []:
-            inner = row.get("components") or [row["component"]]
-            filled = [
-                {"type": one["type"], "custom_id": one["custom_id"], "value": fields.get(one["custom_id"], "")}
-                for one in inner
-            ]
-            rows.append(
-                {"type": 1, "components": filled} if "components" in row else {"type": 18, "component": filled[0]}
-            )
-        data: Json = {"custom_id": opened.modal["custom_id"], "components": rows}
-        source, channel = opened.source, opened.channel
-        return self.service.interactions.open(Kind.MODAL, self.user, channel, data, source=source)
+    async def submit(self, opened: Interaction, fields: Mapping[str, Any]) -> Interaction:
+        """Fill in and send the modal that an interaction opened; CommandError where the client would not send it.
+
+        `fields` by custom id: a text, one value of a menu or a list of them, a File or a list of them. What is not
+        named stays as the bot sent it.
+        """
+        if opened.modal is None or opened.user is not self.user:
+            raise CommandError(f"that interaction opened no modal for {self.name}")
+        channel, source = opened.channel, opened.source
+        form = Form(opened.modal, self._uploader(channel), self.service.payloads.attachment)
+        data = form.filled(fields)
+        return self.service.interactions.open(Kind.MODAL, self.user, channel, data, source=source, owners=opened.owners)
 
     # --- messages -----------------------------------------------------------------------------------
 
@@ -160,18 +206,28 @@ class Acting:
     def _place(self, channel_id: int | str) -> Channel:
         channel = self.service.world.channel(int(channel_id))
         if channel.guild_id is not None:
-            self.join(self.service.world.guilds[channel.guild_id])
+            guild = self.service.world.guilds[channel.guild_id]
+            self.join(guild)
+            if self.user.id not in guild.members:
+                raise CommandError(f"{self.name} is no member of {guild.name}")
         return channel
+
+    def _open(self, kind: Kind, channel: Channel, data: Json, command: Json, **more: Any) -> Interaction:
+        owners = installs.owners(self.service.world, self.user, channel, command)
+        return self.service.interactions.open(kind, self.user, channel, data, owners=owners, **more)
 
     def _offered(self, channel: Channel) -> list[Json]:
         """The commands a member sees there; a guild's own command hides a global one of the same name."""
-        world = self.service.world
-        if channel.guild_id is None or channel.type is ChannelType.FORUM:
+        world, commands = self.service.world, self.service.commands
+        if channel.type is ChannelType.FORUM:
             raise CommandError(f"commands cannot be used in {channel.name!r}: open a thread there")
         world.require(channel, self.user.id, ["USE_APPLICATION_COMMANDS"])
-        own = self.service.commands.listed(channel.guild_id)
-        names = {one["name"] for one in own}
-        offered = own + [one for one in self.service.commands.listed(None) if one["name"] not in names]
+        own = list(world.commands[channel.guild_id].values()) if channel.guild_id is not None else []
+        keys = {(one["type"], one["name"]) for one in own}
+        everywhere = [one for one in commands.listed(None) if installs.owners(world, self.user, channel, one)]
+        offered = own + [one for one in everywhere if (one["type"], one["name"]) not in keys]
+        if channel.guild_id is None:
+            return offered
         granted = world.permissions(channel, self.user.id)
         needed = [(one, one.get("default_member_permissions")) for one in offered]
         return [one for one, bits in needed if bits is None or (int(bits) & granted == int(bits) and int(bits))]
@@ -188,19 +244,25 @@ class Acting:
         known = [one.get("label") or one["custom_id"] for one in usable]
         raise CommandError(f"message {message.id} has no component {custom_id or label!r}; it has: {known}")
 
-    def _resolver(self, channel: Channel) -> Resolver:
-        service, world = self.service, self.service.world
-        assert channel.guild_id is not None
-        guild = world.guilds[channel.guild_id]
+    def _uploader(self, channel: Channel) -> Callable[[File], Attachment]:
+        """How the files of a command or a modal get to the CDN."""
+        service = self.service
 
-        def upload(file: File) -> Any:
+        def upload(file: File) -> Attachment:
             if len(file.data) > service.policy.file_bytes:
                 raise CommandError(f"{file.name} is larger than {service.policy.file_bytes} bytes")
-            one = Upload(file.name, file.data, "")
-            return service.messaging.make_attachment(channel.id, one, ephemeral=True)
+            return service.messaging.make_attachment(channel.id, Upload(file.name, file.data, ""), ephemeral=True)
+
+        return upload
+
+    def _resolver(self, channel: Channel) -> Resolver:
+        service, world = self.service, self.service.world
+        guild = world.guilds[channel.guild_id] if channel.guild_id is not None else None
 
         def user(value: Any) -> tuple[int, Json, Json]:
             number = value.user_id if isinstance(value, Acting) else int(value)
+            if guild is None:
+                return number, service.payloads.user(world.user(number)), {}
             member = world.member(guild.id, number)
             shape = service.payloads.interaction_member(guild, channel, number)
             return number, service.payloads.user(member.user), {k: v for k, v in shape.items() if k != "user"}
@@ -209,4 +271,4 @@ class Acting:
             found = world.channel(int(value))
             return found.id, service.payloads.interaction_channel(found, self.user.id)
 
-        return Resolver(upload, service.payloads.attachment, user, place)
+        return Resolver(self._uploader(channel), service.payloads.attachment, user, place)

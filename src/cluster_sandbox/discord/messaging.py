@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from . import mentions
 from .buckets import too_many
 from .cdn import Cdn
+from .components import check_whole
 from .errors import ApiError, api_error, form_error
 from .gateway import Gateway, Intent
 from .limits import SENDABLE, Upload
@@ -112,6 +113,7 @@ class Messaging:
         self._fill(channel, message, data, files)
         if not origin.loading and message.type not in SYSTEM_TYPES:
             self._refuse_empty(message)
+        check_whole(message)
         self.wake(channel, locked_ok=message.ephemeral or message.type in SYSTEM_TYPES)
         self._store(channel, message)
         self._remember(message, "create", at)
@@ -180,6 +182,7 @@ class Messaging:
         self._fill(channel, message, data, files)
         try:
             self._refuse_empty(message)
+            check_whole(message)
         except ApiError:
             message.content, message.embeds, message.attachments, message.components, message.flags = before
             raise

@@ -17,6 +17,7 @@ class ChannelType(IntEnum):
     TEXT = 0
     DM = 1
     VOICE = 2
+    GROUP_DM = 3
     NEWS = 5
     NEWS_THREAD = 10
     PUBLIC_THREAD = 11
@@ -39,6 +40,7 @@ class MessageType(IntEnum):
     REPLY = 19
     CHAT_INPUT_COMMAND = 20
     THREAD_STARTER = 21
+    CONTEXT_MENU_COMMAND = 23
 
 
 SYSTEM_TYPES = frozenset({MessageType.THREAD_CREATED, MessageType.THREAD_STARTER})
@@ -58,6 +60,10 @@ class User:
     id: int
     name: str
     bot: bool = False
+    installed: bool = False
+    """Whether the application is installed on this account, and so comes with it everywhere."""
+    closed: bool = False
+    """Whether this account takes no direct messages from members of its guilds, nor from the bot."""
 
 
 @dataclass(slots=True)
@@ -115,6 +121,8 @@ class Channel:
     position: int = 0
     topic: str | None = None
     recipient_id: int | None = None
+    group: tuple[int, ...] = ()
+    """Those who talk in a group; the bot is never one of them."""
     thread: ThreadInfo | None = None
     last_message_id: int | None = None
     denied: dict[int, int] = field(default_factory=dict)

@@ -84,7 +84,8 @@ class Resolver:
         elif kind in (USER, MENTIONABLE):
             number, user, member = self.user(value)
             self.resolved.setdefault("users", {})[str(number)] = user
-            self.resolved.setdefault("members", {})[str(number)] = member
+            if member:
+                self.resolved.setdefault("members", {})[str(number)] = member
             value = str(number)
         elif kind == CHANNEL:
             number, channel = self.channel(value)

@@ -5,7 +5,7 @@ Shapes follow the API reference, version 10; optional keys that no client needs 
 
 from __future__ import annotations
 
-from . import permissions
+from . import components
 from .cdn import Cdn
 from .clock import timestamp
 from .model import Attachment, Channel, ChannelType, Guild, Json, Member, Message, MessageFlag, Role, User
@@ -50,8 +50,8 @@ class Payloads:
             "verify_key": "0" * 64,
             "team": None,
             "flags": 0,
-            "approximate_guild_count": len(self._world.guilds),
-            "integration_types_config": {"0": {}},
+            "approximate_guild_count": len(self._world.bots_guilds),
+            "integration_types_config": {"0": {}, "1": {}},
         }
 
     def member(self, member: Member, *, with_user: bool = True) -> Json:
@@ -87,6 +87,9 @@ class Payloads:
             return self.thread(channel)
         last = str(channel.last_message_id) if channel.last_message_id else None
         shape: Json = {"id": str(channel.id), "type": int(channel.type), "last_message_id": last, "flags": 0}
+        if channel.group:
+            people = [self.user(self._world.users[one]) for one in channel.group]
+            return {**shape, "recipients": people, "owner_id": people[0]["id"], "name": None, "icon": None}
         if channel.recipient_id is not None:
             return {**shape, "recipients": [self.user(self._world.users[channel.recipient_id])]}
         shape |= {
@@ -237,7 +240,7 @@ class Payloads:
             "mention_roles": [str(role_id) for role_id in message.mention_roles],
             "attachments": [self.attachment(one) for one in message.attachments],
             "embeds": message.embeds,
-            "components": message.components,
+            "components": self.components(message),
             "pinned": False,
             "flags": message.flags,
         }
@@ -266,6 +269,11 @@ class Payloads:
             shape["thread"] = self.thread(world.channels[message.thread_id])
         return shape
 
+    def components(self, message: Message) -> list[Json]:
+        """The components of a message with the addresses of the files they show."""
+        files = {one.filename: one for one in message.attachments}
+        return components.written(message, lambda name: self.attachment(files[name]))
+
     def message_event(self, message: Message) -> Json:
         """A message as MESSAGE_CREATE and MESSAGE_UPDATE send it: with its guild and its author's member."""
         shape = self.message(message, nonce=True)
@@ -283,9 +291,6 @@ class Payloads:
     def interaction_member(self, guild: Guild, channel: Channel, user_id: int) -> Json:
         granted = str(self._world.permissions(channel, user_id))
         return {**self.member(guild.members[user_id]), "permissions": granted}
-
-    def app_permissions(self, channel: Channel) -> str:
-        return str(self._world.permissions(channel, self._world.bot.id) & permissions.EVERYTHING)
 
     def _referenced(self, reference: Json) -> Json | None:
         found = self._world.messages.get(int(reference["channel_id"]), {}).get(int(reference["message_id"]))

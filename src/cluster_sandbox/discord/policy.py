@@ -22,6 +22,8 @@ class Policy:
     """How long an application has to answer an interaction for the first time."""
     token_life_s: float = 900.0
     """How long an interaction token can edit and follow up."""
+    follow_ups_of_users: int = 5
+    """Follow-ups an interaction takes where only its user installed the application."""
     resume_window_s: float = 180.0
     """How long a gateway session without a connection can be resumed."""
     heartbeat_s: float = 41.25

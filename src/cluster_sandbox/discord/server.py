@@ -16,6 +16,7 @@ from aiohttp import web
 from ..faults import Faults
 from ..record import Request
 from . import permissions
+from .admin import Admin
 from .clock import Clock
 from .control_api import ControlApi
 from .gateway import Gateway, Intent
@@ -124,11 +125,16 @@ class DiscordServer:
 
     # --- guilds and channels ------------------------------------------------------------------------
 
-    def add_guild(self, name: str) -> int:
-        """Make a guild with the bot in it; its id."""
-        guild = self.service.world.add_guild(name)
-        self.gateway.dispatch("GUILD_CREATE", self.service.payloads.guild_create(guild))
+    def add_guild(self, name: str, *, bot: bool = True) -> int:
+        """Make a guild, with the bot in it unless told otherwise; its id."""
+        guild = self.service.world.add_guild(name, bot=bot)
+        if bot:
+            self.gateway.dispatch("GUILD_CREATE", self.service.payloads.guild_create(guild))
         return guild.id
+
+    def add_group(self, *people: Acting) -> int:
+        """A group of friends with direct messages of their own, without the bot; the id of their channel."""
+        return self.service.world.group_channel(one.user for one in people).id
 
     def add_channel(self, name: str, kind: str = "text", *, guild_id: int | None = None) -> int:
         """Make a channel; `kind` is text, announcement, forum or voice. Its id."""
@@ -206,7 +212,7 @@ class DiscordServer:
         acting.join(guild)
         wanted = [*permissions, *(["ADMINISTRATOR"] if administrator else [])]
         if wanted:
-            self._give_role(acting, wanted)
+            self.admin.give_role(acting, "+".join(wanted).lower(), wanted)
         return acting
 
     @property
@@ -214,15 +220,10 @@ class DiscordServer:
         """The members who were asked for, in that order."""
         return list(self._members.values())
 
-    def _give_role(self, acting: Acting, names: list[str]) -> None:
-        guild = self.service.world.guilds[self.guild_id]
-        role = self.service.world.add_role(guild, "+".join(names).lower(), permissions.bits(names))
-        payload = {"guild_id": str(guild.id), "role": self.service.payloads.role(role)}
-        self.gateway.dispatch("GUILD_ROLE_CREATE", payload, Intent.GUILDS)
-        member = guild.members[acting.user_id]
-        member.roles.append(role.id)
-        event = {**self.service.payloads.member(member), "guild_id": str(guild.id)}
-        self.gateway.dispatch("GUILD_MEMBER_UPDATE", event, Intent.GUILD_MEMBERS)
+    @property
+    def admin(self) -> Admin:
+        """What admins do in the first guild, or in another that is named."""
+        return Admin(self.service, self.guild_id)
 
     # --- what happened ------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ def message_view(message: Message, payloads: Payloads) -> Json:
         "type": int(message.type),
         "content": message.content,
         "embeds": message.embeds,
-        "components": message.components,
+        "components": payloads.components(message),
         "attachments": [payloads.attachment(one) for one in message.attachments],
         "ephemeral": message.ephemeral,
         "thread_id": None if message.thread_id is None else str(message.thread_id),

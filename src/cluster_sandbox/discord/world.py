@@ -39,16 +39,17 @@ class World:
         self.users[user.id] = user
         return user
 
-    def add_guild(self, name: str) -> Guild:
+    def add_guild(self, name: str, *, bot: bool = True) -> Guild:
         guild = Guild(self.ids.next(), name, self.owner.id)
         # The role everyone has carries the guild's id.
         guild.roles[guild.id] = Role(guild.id, "@everyone", permissions.ORDINARY, 0)
-        managed = Role(self.ids.next(), self.bot.name, permissions.ORDINARY, 1, managed_by=self.bot.id)
-        guild.roles[managed.id] = managed
         self.guilds[guild.id] = guild
         self.commands[guild.id] = {}
         self.join(guild, self.owner)
-        self.join(guild, self.bot).roles.append(managed.id)
+        if bot:
+            managed = Role(self.ids.next(), self.bot.name, permissions.ORDINARY, 1, managed_by=self.bot.id)
+            guild.roles[managed.id] = managed
+            self.join(guild, self.bot).roles.append(managed.id)
         return guild
 
     def join(self, guild: Guild, user: User) -> Member:
@@ -78,6 +79,11 @@ class World:
                 return channel
         return self.store_channel(Channel(self.ids.next(), ChannelType.DM, user.name, None, recipient_id=user.id))
 
+    def group_channel(self, users: Iterable[User]) -> Channel:
+        """A group of friends, without the bot."""
+        ids = tuple(one.id for one in users)
+        return self.store_channel(Channel(self.ids.next(), ChannelType.GROUP_DM, "group", None, group=ids))
+
     # --- finding ------------------------------------------------------------------------------------
 
     def guild(self, guild_id: int) -> Guild:
@@ -91,6 +97,28 @@ class World:
             raise api_error("unknown_channel")
         self.settle(channel)
         return channel
+
+    def bots_guild(self, guild_id: int) -> Guild:
+        """A guild the bot is a member of; 50001 for any other."""
+        guild = self.guild(guild_id)
+        if self.bot.id not in guild.members:
+            raise api_error("missing_access")
+        return guild
+
+    @property
+    def bots_guilds(self) -> list[Guild]:
+        return [one for one in self.guilds.values() if self.bot.id in one.members]
+
+    def share_guild(self, user: User) -> bool:
+        """Whether the bot and a user are members of the same guild."""
+        return any(user.id in one.members for one in self.bots_guilds)
+
+    def hears(self, guild_id: int | None, channel_id: int | None) -> bool:
+        """Whether the bot is where something happened."""
+        if guild_id is not None and guild_id in self.guilds:
+            return self.bot.id in self.guilds[guild_id].members
+        channel = self.channels.get(channel_id or 0)
+        return channel is None or channel.type is not ChannelType.GROUP_DM
 
     def user(self, user_id: int) -> User:
         if user_id not in self.users:
@@ -153,7 +181,8 @@ class World:
     def permissions(self, channel: Channel, user_id: int) -> int:
         """What a user may do in a channel; a thread has its parent's denials."""
         if channel.guild_id is None:
-            return permissions.ORDINARY
+            talking = channel.group or (self.bot.id, channel.recipient_id)
+            return permissions.ORDINARY if user_id in talking else 0
         value = self.guild_permissions(self.guilds[channel.guild_id], user_id)
         if value == permissions.EVERYTHING:
             return value
@@ -170,3 +199,13 @@ class World:
             raise api_error("missing_access")
         if not all(self.may(channel, user_id, name) for name in names):
             raise api_error("missing_permissions")
+
+    def require_reachable(self, channel: Channel) -> None:
+        """Raise 50007, or 50278, where the bot may not write to the one it talks to here."""
+        if channel.recipient_id is None:
+            return
+        user = self.users[channel.recipient_id]
+        if user.closed:
+            raise api_error("closed_to_bot")
+        if not user.installed and not self.share_guild(user):
+            raise api_error("no_mutual_guild")

@@ -26,7 +26,7 @@ async def test_the_thread_is_deleted(town: Town) -> None:
 
 async def test_the_anchor_is_deleted(town: Town) -> None:
     place, go = await town.hold()
-    town.delete(town.server.service.world.messages[town.general][place.room])
+    town.delete(town.server.message(place.room))
     go()
     assert await town.verdict(place) is Status.SUCCEEDED
     assert town.lines(place) == ["before", "after"]
@@ -52,7 +52,7 @@ async def test_the_newest_output_is_deleted_and_what_comes_next_is_shown(town: T
 async def test_the_thread_is_archived(town: Town) -> None:
     place, go = await town.hold()
     thread = town.server.channel(place.room)
-    town.server.service.threads.update(thread, {"archived": True})
+    town.server.admin.archive(place.room)
     go()
     assert await town.verdict(place) is Status.SUCCEEDED
     assert town.lines(place) == ["before", "after"]
@@ -63,7 +63,7 @@ async def test_the_thread_is_archived(town: Town) -> None:
 
 async def test_the_thread_is_locked(town: Town) -> None:
     place, go = await town.hold()
-    town.server.service.threads.update(town.server.channel(place.room), {"archived": True, "locked": True})
+    town.server.admin.archive(place.room, locked=True)
     go()
     assert (await town.ended(place)).status is Status.SUCCEEDED
     await town.closed(place)

@@ -29,7 +29,9 @@ from cluster_bot.settings import Settings
 from cluster_sandbox.discord import Acting, DiscordServer, File, Interaction, Message, MessageEvent
 
 PATIENCE_S = 60.0
-_OPENED = re.compile(r"Run #(\d+) is here: <#(\d+)>")
+_OPENED = re.compile(
+    r"Run #(\d+) is (?:here: <#|in your direct messages with me: https://discord\.com/channels/@me/)(\d+)>?"
+)
 
 # Prints "before", waits until the file named by its argument is there, prints "after".
 HOLDING = """
@@ -195,17 +197,11 @@ class Town:
 
     def delete(self, message: Message) -> None:
         """An admin deletes a message."""
-        self.server.service.messaging.delete(message)
+        self.server.admin.delete_message(message.channel_id, message.id)
 
     def delete_thread(self, thread_id: int) -> None:
         """An admin deletes a thread."""
-        world = self.server.service.world
-        thread = world.channels.pop(thread_id)
-        del world.messages[thread_id]
-        world.messages[thread.parent_id or 0][thread_id].thread_id = None
-        gone = {"id": thread.id, "guild_id": thread.guild_id, "parent_id": thread.parent_id}
-        shape: dict[str, Any] = {key: str(value) for key, value in gone.items()}
-        self.server.gateway.dispatch("THREAD_DELETE", {**shape, "type": int(thread.type)})
+        self.server.admin.delete_thread(thread_id)
 
     # --- looking ------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Every sentence: there is one for everything, none is too long, and nobody's names break out of it."""
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 from itertools import product
 
@@ -115,14 +116,16 @@ def test_no_other_sentence_is_too_long() -> None:
         messages.CANCELLED_AT_ONCE.format(number=10**18),
         messages.OPENED.format(number=10**18, room=2**63),
         messages.UNSEEN.format(number=10**18),
-        messages.CANNOT_WRITE_HERE,
+        messages.OPENED_DIRECT.format(number=10**18, room=2**63),
+        messages.cannot_write_here(["Send Messages in Threads"] * 7),
         messages.OUR_FAULT.format(reference="f" * 8),
         messages.HIDDEN.format(lines=10**12),
         messages.gap(Gap(10**12, 10**15)),
     ]
-    facts = {"name": WIDE, "size": 10**9, "limit": 10**9, "extensions": "." * 60, "problem": "p" * 60}
-    facts["offered"] = "`g`, " * 250
-    fixed += [text.format(**facts, launcher="l" * 60, live=3, number=10**18) for text in SENTENCES.values()]
+    # Whatever else a sentence names is no longer than a word.
+    facts = defaultdict(lambda: "w" * 60, name=WIDE, size=10**9, limit=10**9, number=10**18, offered="`g`, " * 250)
+    facts |= {"allowed": ", ".join(["`" + "g" * 100 + "`"] * 12), "inside": WIDE * 2, "programs": WIDE * 3}
+    fixed += [text.format_map(facts) for text in SENTENCES.values()]
     for text in fixed:
         assert units(text) <= 2000
         assert "{" not in text
@@ -284,6 +287,15 @@ def test_sizes(count: int, said: str) -> None:
 
 def test_a_gap_says_how_much_it_stands_for() -> None:
     assert messages.gap(Gap(12_345, 4_000_000)) == "… 12,345 lines (4.0 MB) were left out here …"
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [("A", "*A*"), ("AB", "*A* and *B*"), ("ABC", "*A*, *B* and *C*")],
+)
+def test_what_is_missing_is_named(missing: str, named: str) -> None:
+    text = messages.cannot_write_here(list(missing))
+    assert text == f"I may not write in this channel; ask an admin to give me {named} here."
 
 
 ERROR = ("a.cpp:3:11: error: 'y' was not declared in this scope", "    3 |   int x = y;", "      |           ^")

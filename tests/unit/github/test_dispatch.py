@@ -4,6 +4,7 @@ import json
 import random
 import string
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,19 @@ async def test_what_travels(github: Canned, tmp_path: Path) -> None:
         "container": "",
         "packages": "false",
     }
+
+
+async def test_files_in_folders_travel_and_count(github: Canned, tmp_path: Path) -> None:
+    github.say(DISPATCH, reply(ACCEPTED))
+    files = {"app/main.cpp": '#include "include/a.h"', "include/a.h": "", "include/b.h": noise(30_000)}
+    run = replace(a_run(), spec=RunSpec(files, "app/main.cpp", "github", 90, gpu="NVIDIA"))
+    await launcher(github, tmp_path, reporting=None).check(run.spec)
+    await launcher(github, tmp_path).start(run)
+    payload = wire.unpack(github.asked[-1].body["inputs"]["payload"])
+    assert (payload.files, payload.main, payload.language) == (files, "app/main.cpp", "cpp")
+    both = replace(run.spec, files={**files, "more.h": noise(70_000)})
+    with pytest.raises(UserError, match="too large to be sent to GitHub"):
+        await launcher(github, tmp_path, reporting=None).check(both)
 
 
 async def test_a_large_program_is_left_to_be_fetched(github: Canned, tmp_path: Path) -> None:

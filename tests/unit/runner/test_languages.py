@@ -47,6 +47,39 @@ def test_cpp_is_compiled_and_run_with_its_arguments(attempt: Attempt) -> None:
 
 @both_ways
 @needs_cxx
+def test_a_main_file_and_its_headers_in_folders(attempt: Attempt) -> None:
+    attempt.ask(
+        '#include "tools/one.h"\n#include <include/two.h>\nint main() { return ONE + TWO; }',
+        main="app/main.cpp",
+        files={
+            "app/tools/one.h": "#define ONE 1",
+            "include/two.h": '#include "deep/three.h"',
+            "include/deep/three.h": "#define TWO 2",
+        },
+    )
+    assert attempt.run().exit_code == 3
+    assert stat.S_IMODE((attempt.spool / "work/src/include/deep").stat().st_mode) == 0o700
+
+
+@both_ways
+def test_a_python_package_in_folders(attempt: Attempt) -> None:
+    attempt.ask(
+        "import os, pkg.words\nprint(pkg.words.SAY, os.path.basename(os.getcwd()))\nprint(open('data/a.txt').read())",
+        files={"pkg/__init__.py": "", "pkg/words.py": "SAY = 'hello'", "data/a.txt": "text"},
+    )
+    assert attempt.run().exit_code == 0
+    assert attempt.logs("stdout") == "hello src\ntext\n"
+
+
+def test_the_folder_of_the_main_file_is_where_its_modules_are(attempt: Attempt) -> None:
+    files = {"app/words.py": "SAY = 'beside'", "words.py": "SAY = 'above'"}
+    attempt.ask("import words\nprint(words.SAY)", main="app/main.py", files=files)
+    assert attempt.run().exit_code == 0
+    assert attempt.logs("stdout") == "beside\n"
+
+
+@both_ways
+@needs_cxx
 def test_a_refused_program_ends_in_the_compile_phase(attempt: Attempt) -> None:
     outcome = attempt.ask("int main() { return nonsense; }", main="main.cpp").run()
     assert (outcome.result, outcome.exit_code) == ("compile_error", 1)
@@ -94,7 +127,7 @@ def test_without_a_gpu_cuda_is_compiled_and_not_run(attempt: Attempt) -> None:
     assert outcome.result == "gpu_missing"
     assert "GPU" in outcome.detail
     assert attempt.kinds() == ["hello", "compile", "log", "outcome"]
-    assert attempt.logs() == "compiling: -O3 -o ../build/program main.cu\n"
+    assert attempt.logs() == "compiling: -O3 -I. -o ../build/program main.cu\n"
 
 
 def test_a_gpu_is_introduced_and_used(attempt: Attempt) -> None:

@@ -15,7 +15,8 @@ from cluster_bot.runs.spec import (
     Language,
     RunSpec,
     Where,
-    check_name,
+    check_path,
+    check_paths,
     language_of,
     source_text,
     split_arguments,
@@ -23,7 +24,7 @@ from cluster_bot.runs.spec import (
 from cluster_runner import wire
 
 ENDINGS = st.sampled_from([*EXTENSIONS, ".PY", ".txt", "", "."])
-ODD_NAMES = st.builds(str.__add__, st.text(max_size=120), ENDINGS)
+ODD_NAMES = st.builds(str.__add__, st.text(max_size=120) | st.text("ab./\\-", max_size=12), ENDINGS)
 ARGUMENTS = st.lists(st.text(max_size=30), max_size=spec_module.MAX_ARGUMENTS + 2)
 
 
@@ -60,12 +61,19 @@ def test_whatever_is_built_can_travel(
     assert wire.unpack(wire.pack(payload)) == payload
     assert built.main in built.files
     assert 1 <= built.time_limit_s <= spec_module.MAX_TIME_LIMIT_S
-    assert all(text.strip() for text in built.files.values())
+    assert built.files[built.main].strip()
 
 
 @given(ODD_NAMES)
 @example("a`@everyone`.py")
 @example("..")
+@example("a/../../b.py")
+@example("/etc/a.py")
+@example("a//b.py")
+@example("a/b/c/d/e/f/g/h/i.py")
+@example("x/" + "y" * 101)
+@example("include/a.h")
+@example("pkg/.hidden/__init__.py")
 @example(".hidden.py")
 @example("-rf.py")
 @example("a\u202epy.exe")
@@ -75,14 +83,15 @@ def test_whatever_is_built_can_travel(
 @example("漢" * 97 + ".py")
 def test_a_name_that_passes_can_be_written_and_shown(name: str) -> None:
     try:
-        check_name(name)
+        check_path(name)
     except UserError as error:
         assert error.reason == Refusal.BAD_NAME
         return
     assert name.isprintable()
-    assert not set(name) & set("/\\`<>*|\"'")
-    assert not name.startswith((".", "-"))
-    assert len(name.encode()) <= 255
+    assert not set(name) & set("\\`<>*|\"'")
+    assert not name.startswith(("/", "-"))
+    assert wire.is_plain_path(name)
+    assert len(name) <= spec_module.MAX_PATH_CHARS
 
 
 @pytest.mark.parametrize(
@@ -99,6 +108,11 @@ def test_a_name_that_passes_can_be_written_and_shown(name: str) -> None:
         ({"files": {"a.txt": "x"}, "main": "a.txt"}, Refusal.UNKNOWN_LANGUAGE),
         ({"files": {"a": "x"}, "main": "a"}, Refusal.UNKNOWN_LANGUAGE),
         ({"files": {"a.py": "x", "../b.py": "x"}}, Refusal.BAD_NAME),
+        ({"files": {".py": "x"}, "main": ".py"}, Refusal.BAD_NAME),
+        ({"files": {"a/-c.py": "x"}, "main": "a/-c.py"}, Refusal.BAD_NAME),
+        ({"files": {"a.py": "x", "A.PY": "x"}}, Refusal.SAME_NAME),
+        ({"files": {"a.py": "x", "b": "x", "b/c": "x"}}, Refusal.SAME_NAME),
+        ({"files": {"a.py": "x", **{f"{n}.h": "" for n in range(100)}}}, Refusal.TOO_MANY_FILES),
         ({"time_limit_s": 0}, Refusal.TIME_LIMIT),
         ({"time_limit_s": spec_module.MAX_TIME_LIMIT_S + 1}, Refusal.TIME_LIMIT),
         ({"time_limit_s": True}, Refusal.TIME_LIMIT),
@@ -125,6 +139,13 @@ def test_the_largest_that_can_be_built() -> None:
         arguments=("x" * spec_module.MAX_ARGUMENT_CHARS,) * spec_module.MAX_ARGUMENTS,
     )
     assert len(largest.arguments) == spec_module.MAX_ARGUMENTS
+
+
+def test_files_beside_the_main_one_may_be_empty_and_lie_in_folders() -> None:
+    files = {"tools/main.py": "import pkg", "tools/pkg/__init__.py": "", ".clang-format": "", "data.txt": "1"}
+    built = spec(files=files, main="tools/main.py")
+    assert (dict(built.files), built.language) == (files, Language.PYTHON)
+    check_paths(files)
 
 
 def test_the_order_begins_with_the_first_choice_and_the_reason_for_it_is_one_line() -> None:
@@ -159,12 +180,7 @@ def test_the_name_tells_the_language(ending: str, language: Language) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60))
 def test_source_text_is_what_was_written(text: str) -> None:
     for content in (text.encode(), text.encode("utf-8-sig")):
-        try:
-            read = source_text("a.py", content)
-        except UserError as error:
-            assert error.reason == Refusal.EMPTY_FILE
-            assert not text.removeprefix("\ufeff").strip()
-            continue
+        read = source_text("a.py", content)
         assert read == (text if content.startswith(b"\xef\xbb\xbf" * 2) else text.removeprefix("\ufeff"))
 
 
@@ -173,7 +189,7 @@ def test_source_text_of_any_bytes_is_text_or_a_refusal(content: bytes) -> None:
     try:
         text = source_text("a.py", content)
     except UserError as error:
-        assert error.reason in (Refusal.EMPTY_FILE, Refusal.NOT_TEXT)
+        assert error.reason == Refusal.NOT_TEXT
         return
     assert text.encode() == content.removeprefix(b"\xef\xbb\xbf")
 
@@ -181,8 +197,6 @@ def test_source_text_of_any_bytes_is_text_or_a_refusal(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", Refusal.EMPTY_FILE),
-        (b"\xef\xbb\xbf", Refusal.EMPTY_FILE),
         (b"\x89PNG\r\n\x1a\n", Refusal.NOT_TEXT),
         ("print()".encode("utf-16"), Refusal.NOT_TEXT),
         (b"a\0b", Refusal.NOT_TEXT),

@@ -54,8 +54,33 @@ class NameModal(discord.ui.Modal, title="Name"):
         await interaction.response.send_message(f"hello {self.name.value}")
 
 
+class SurveyModal(discord.ui.Modal, title="Survey"):
+    about: discord.ui.Label[Any] = discord.ui.Label(
+        text="About you",
+        description="In your own words",
+        component=discord.ui.TextInput(custom_id="about", style=discord.TextStyle.paragraph, max_length=50),
+    )
+    color: discord.ui.Label[Any] = discord.ui.Label(
+        text="Colour",
+        component=discord.ui.Select(
+            custom_id="color", options=[discord.SelectOption(label=one, value=one.lower()) for one in ("Red", "Blue")]
+        ),
+    )
+    files: discord.ui.Label[Any] = discord.ui.Label(
+        text="Files", component=discord.ui.FileUpload(custom_id="files", required=False, max_values=2)
+    )
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        said = [self.about.component.value, *self.color.component.values]
+        said += [f"{one.filename} of {len(await one.read())} bytes" for one in self.files.component.values]
+        await interaction.response.send_message(", ".join(said))
+
+
 class SampleBot(discord.Client):
-    """Commands: /run local script [arguments], /cancel run (autocomplete), /name, /silent, /later."""
+    """Commands: /run local script [arguments], /cancel run (autocomplete), /name, /survey, /silent, /later.
+
+    In a message's menu: Count words.
+    """
 
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents(guilds=True, members=True, messages=True, message_content=True))
@@ -92,8 +117,10 @@ class SampleBot(discord.Client):
         self.tree.add_command(group)
         self.tree.command(name="cancel", description="Cancel a run")(cancel)
         self.tree.command(name="name", description="Ask for a name")(ask_name)
+        self.tree.command(name="survey", description="Ask for more")(ask_more)
         self.tree.command(name="silent", description="Never answers")(silent)
         self.tree.command(name="later", description="Answers when released")(later)
+        self.tree.context_menu(name="Count words")(count_words)
         self.tree.on_error = self._on_tree_error  # type: ignore[method-assign, assignment]
         await self.tree.sync()
 
@@ -155,6 +182,10 @@ async def ask_name(interaction: discord.Interaction[SampleBot]) -> None:
     await interaction.response.send_modal(NameModal())
 
 
+async def ask_more(interaction: discord.Interaction[SampleBot]) -> None:
+    await interaction.response.send_modal(SurveyModal())
+
+
 async def silent(interaction: discord.Interaction[SampleBot]) -> None:
     return
 
@@ -162,3 +193,9 @@ async def silent(interaction: discord.Interaction[SampleBot]) -> None:
 async def later(interaction: discord.Interaction[SampleBot]) -> None:
     await interaction.client.release.wait()
     await interaction.response.send_message("sorry, late")
+
+
+async def count_words(interaction: discord.Interaction[SampleBot], message: discord.Message) -> None:
+    files = [f"{one.filename} of {len(await one.read())} bytes" for one in message.attachments]
+    said = f"{len(message.content.split())} words of {message.author.name}"
+    await interaction.response.send_message(" and ".join([said, *files]), ephemeral=True)

@@ -93,7 +93,7 @@ async def test_what_the_client_would_refuse_never_reaches_the_bot(
 ) -> None:
     general = server.channel_id("general")
     for name, options, message in (
-        ("walk", {}, r"no command /walk; registered: /cancel, /later, /name, /run local, /silent"),
+        ("walk", {}, r"no command /walk; registered: /cancel, /later, /name, /run local, /silent, /survey"),
         ("run", {}, "/run is a group; there is: run local"),
         ("run local", {}, "needs the option 'script'"),
         ("run local", {"script": "a.py"}, "'script' takes a File"),

@@ -1,4 +1,4 @@
-"""`/run …`: one subcommand for each launcher that is switched on, and one that chooses among them."""
+"""`/run …`: a subcommand for each launcher that is switched on, one that chooses among them, one that opens a form."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,10 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.intake import Intake
+from cluster_bot.discord_bot.forms import Forms
+from cluster_bot.discord_bot.gpu_choices import gpu_choices
+from cluster_bot.discord_bot.intake import Asked, Intake
+from cluster_bot.discord_bot.sent import Attached
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import GpuOffer
 from cluster_bot.scheduling.choosing import Prefer, merged
@@ -17,111 +20,122 @@ from cluster_bot.scheduling.scheduler import Scheduler
 
 log = get_logger(__name__)
 
-# Discord takes no more choices, and drops an answer that takes longer than three seconds.
-MOST_CHOICES = 25
+# Discord drops an answer that takes longer than three seconds.
 CHOICES_S = 2.0
-LONGEST_NAME = 100
 
-SCRIPT = "The program: .py, .cpp or .cu"
-ARGUMENTS = "Arguments for the program, as you would type them in a shell"
-TIME_LIMIT = "Seconds the program may take"
+GITHUB_GPU = "NVIDIA, AMD or a GPU by its name"
+MODAL_GPU = "A GPU by its name, H100:2 for two of them; the first of the list unless you say otherwise"
+AUTO_GPU = "A GPU by its name"
+PREFER = "What matters most; soonest unless you say otherwise"
+SCRIPT = "The program: .py, .cpp or .cu, or a .zip with all of its files"
+MORE = "A file the program needs: a header, a module, data as text, or a .zip of them"
+ALL = {
+    "script": SCRIPT,
+    "arguments": "Arguments for the program, as you would type them in a shell",
+    "time_limit": "Seconds the program may take",
+    "file2": MORE,
+    "file3": MORE,
+    "file4": MORE,
+    "file5": MORE,
+    "main": "Which file to run, where a .zip has several programs",
+}
+
+File = discord.Attachment
 
 
-@app_commands.guild_only()
 class RunCommands(app_commands.Group, name="run", description="Run a program on somebody else's machine"):
     """The group; a launcher that is switched off has no subcommand, and `auto` is there where there is a `choice`."""
 
-    def __init__(self, scheduler: Scheduler, intake: Intake, *, choice: bool = False) -> None:
+    def __init__(self, scheduler: Scheduler, intake: Intake, forms: Forms, *, choice: bool = False) -> None:
         super().__init__()
         self._scheduler = scheduler
         self._intake = intake
+        self._forms = forms
+        wanted = {*scheduler.launchers, *(["paste"] if scheduler.launchers else []), *(["auto"] if choice else [])}
         for command in list(self.commands):
-            if command.name not in scheduler.launchers and not (choice and command.name == "auto"):
+            if command.name not in wanted:
                 self.remove_command(command.name)
 
     @app_commands.command(name="local", description="Run a program on the bot's own machine")
-    @app_commands.describe(script=SCRIPT, arguments=ARGUMENTS, time_limit_s=TIME_LIMIT)
-    @app_commands.rename(time_limit_s="time_limit")
+    @app_commands.describe(**ALL)
     async def local(
         self,
         interaction: discord.Interaction,
-        script: discord.Attachment,
+        script: File,
         arguments: str = "",
-        time_limit_s: int | None = None,
+        time_limit: int | None = None,
+        file2: File | None = None,
+        file3: File | None = None,
+        file4: File | None = None,
+        file5: File | None = None,
+        main: str | None = None,
     ) -> None:
         """Run on the machine on which the bot runs."""
-        await self._intake.take(
-            interaction, launcher="local", script=script, arguments=arguments, time_limit_s=time_limit_s
-        )
+        asked = Asked("local", None, arguments, time_limit)
+        await self._intake.take(interaction, asked, _attached(script, file2, file3, file4, file5, main=main))
 
     @app_commands.command(name="github", description="Run a program on a GPU runner of GitHub Actions")
-    @app_commands.describe(
-        script=SCRIPT, gpu="NVIDIA, AMD or a GPU by its name", arguments=ARGUMENTS, time_limit_s=TIME_LIMIT
-    )
-    @app_commands.rename(time_limit_s="time_limit")
+    @app_commands.describe(gpu=GITHUB_GPU, **ALL)
     async def github(
         self,
         interaction: discord.Interaction,
-        script: discord.Attachment,
+        script: File,
         gpu: str,
         arguments: str = "",
-        time_limit_s: int | None = None,
+        time_limit: int | None = None,
+        file2: File | None = None,
+        file3: File | None = None,
+        file4: File | None = None,
+        file5: File | None = None,
+        main: str | None = None,
     ) -> None:
         """Run on a runner of the configured repository."""
-        await self._intake.take(
-            interaction, launcher="github", script=script, arguments=arguments, time_limit_s=time_limit_s, gpu=gpu
-        )
+        asked = Asked("github", gpu, arguments, time_limit)
+        await self._intake.take(interaction, asked, _attached(script, file2, file3, file4, file5, main=main))
 
     @app_commands.command(name="modal", description="Run a program on a GPU of Modal's cloud")
-    @app_commands.describe(
-        script=SCRIPT,
-        gpu="A GPU by its name, H100:2 for two of them; the first of the list unless you say otherwise",
-        arguments=ARGUMENTS,
-        time_limit_s=TIME_LIMIT,
-    )
-    @app_commands.rename(time_limit_s="time_limit")
+    @app_commands.describe(gpu=MODAL_GPU, **ALL)
     async def modal(
         self,
         interaction: discord.Interaction,
-        script: discord.Attachment,
+        script: File,
         gpu: str = "",
         arguments: str = "",
-        time_limit_s: int | None = None,
+        time_limit: int | None = None,
+        file2: File | None = None,
+        file3: File | None = None,
+        file4: File | None = None,
+        file5: File | None = None,
+        main: str | None = None,
     ) -> None:
         """Run in a container of the configured account."""
-        wanted = gpu.strip() or await self._first("modal")
-        await self._intake.take(
-            interaction, launcher="modal", script=script, arguments=arguments, time_limit_s=time_limit_s, gpu=wanted
-        )
+        asked = Asked("modal", gpu.strip() or await self._first("modal"), arguments, time_limit)
+        await self._intake.take(interaction, asked, _attached(script, file2, file3, file4, file5, main=main))
 
     @app_commands.command(name="auto", description="Run a program wherever its GPU is free soonest, or cheapest")
-    @app_commands.describe(
-        script=SCRIPT,
-        gpu="A GPU by its name",
-        prefer="What matters most; soonest unless you say otherwise",
-        arguments=ARGUMENTS,
-        time_limit_s=TIME_LIMIT,
-    )
-    @app_commands.rename(time_limit_s="time_limit")
+    @app_commands.describe(gpu=AUTO_GPU, prefer=PREFER, **ALL)
     async def auto(
         self,
         interaction: discord.Interaction,
-        script: discord.Attachment,
+        script: File,
         gpu: str,
         prefer: Literal["soonest", "cheapest"] = "soonest",
         arguments: str = "",
-        time_limit_s: int | None = None,
+        time_limit: int | None = None,
+        file2: File | None = None,
+        file3: File | None = None,
+        file4: File | None = None,
+        file5: File | None = None,
+        main: str | None = None,
     ) -> None:
         """Run at the launcher that is chosen; where it refuses, at the next."""
-        await self._intake.take(
-            interaction,
-            launcher="auto",
-            script=script,
-            arguments=arguments,
-            time_limit_s=time_limit_s,
-            gpu=gpu.strip(),
-            prefer=Prefer(prefer),
-        )
+        asked = Asked("auto", gpu.strip(), arguments, time_limit, Prefer(prefer))
+        await self._intake.take(interaction, asked, _attached(script, file2, file3, file4, file5, main=main))
+
+    @app_commands.command(name="paste", description="Run a program that you type or paste into a form")
+    async def paste(self, interaction: discord.Interaction) -> None:
+        """Open the form; what is filled in comes back as an interaction of its own."""
+        await self._forms.open_empty(interaction)
 
     @github.autocomplete("gpu")
     async def _github_gpus(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
@@ -134,12 +148,12 @@ class RunCommands(app_commands.Group, name="run", description="Run a program on 
     @auto.autocomplete("gpu")
     async def _all_gpus(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         found = merged(await self._scheduler.all_offers())
-        return _choices([(gpu, messages.offers(gpu, there)) for gpu, there in found.items()], typed)
+        return gpu_choices([(gpu, messages.offers(gpu, there)) for gpu, there in found.items()], typed)
 
     async def _gpus(self, launcher: str, typed: str) -> list[Choice[str]]:
         """The GPUs on offer whose name has what was typed in it, with price and queue; none where it takes too long."""
         offers = await self._offers(launcher)
-        return _choices([(offer.gpu, messages.offer(offer)) for offer in offers if offer.gpu is not None], typed)
+        return gpu_choices([(offer.gpu, messages.offer(offer)) for offer in offers if offer.gpu is not None], typed)
 
     async def _first(self, launcher: str) -> str | None:
         """What a run gets that asks for no GPU; None leaves it to the launcher."""
@@ -154,11 +168,5 @@ class RunCommands(app_commands.Group, name="run", description="Run a program on 
             return ()
 
 
-def _choices(names: Sequence[tuple[str, str]], typed: str) -> list[Choice[str]]:
-    """Those whose GPU has what was typed in its name; a count after it is kept, as in `H100:2`."""
-    wanted, colon, count = typed.strip().partition(":")
-    fitting = [(gpu, words) for gpu, words in names if wanted.strip().lower() in gpu.lower()]
-    if not colon or not count.strip().isdecimal():
-        return [Choice(name=words[:LONGEST_NAME], value=gpu) for gpu, words in fitting[:MOST_CHOICES]]
-    more = f":{count.strip()}"
-    return [Choice(name=f"{gpu}{more}", value=f"{gpu}{more}") for gpu, _ in fitting[:MOST_CHOICES]]
+def _attached(*files: File | None, main: str | None) -> Attached:
+    return Attached([one for one in files if one is not None], main)

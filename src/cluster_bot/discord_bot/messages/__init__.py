@@ -4,6 +4,8 @@ Called by the feed and the cogs. Pure: what happened in, text out. Nothing here 
 characters: what a user or a machine controls is cut and defused before it goes in.
 """
 
+from cluster_bot.discord_bot.messages.forms import *  # noqa: F403
 from cluster_bot.discord_bot.messages.replies import *  # noqa: F403
+from cluster_bot.discord_bot.messages.runs import *  # noqa: F403
 from cluster_bot.discord_bot.messages.thread import *  # noqa: F403
 from cluster_bot.discord_bot.messages.words import *  # noqa: F403

@@ -100,6 +100,7 @@ def anchor(run: Run, *, alone: bool = False) -> str:
     # Who left the choice to the bot is told what was chosen.
     where = f"{where} at {run.launcher}" if run.spec.why and run.gpu else where
     text = f"{marker(run)} · {code(run.spec.main)} on {where} · for <@{run.owner.id}>"
+    text = f"{text} · again of #{run.spec.again_of}" if run.spec.again_of is not None else text
     if not run.status.final:
         return text
     text = f"{text} · {STATUS_WORDS[run.status]}"

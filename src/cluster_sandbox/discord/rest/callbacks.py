@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import FormErrors, form_error
 from ..interactions import Reaction
 from ..limits import check_message, require_dict
+from ..modals import check_modal
 from ..model import Json
 from .route import Answer, Call, Routes
 
@@ -24,7 +25,7 @@ def callback(call: Call) -> Answer:
     elif kind == Reaction.CHOICES:
         _check_choices(data)
     elif kind == Reaction.MODAL:
-        _check_modal(data)
+        check_modal(data)
     body = interactions.respond(interaction, kind, data, call.files, at=call.at)
     # Without the query parameter the real service answers 204; discord.py always asks for the body.
     return Answer(200, body) if call.flag("with_response") else Answer(204)
@@ -39,14 +40,4 @@ def _check_choices(data: Json) -> None:
             value = choice.get("value")
             if isinstance(value, str):
                 errors.length(f"data.choices.{index}.value", value, 1, 100)
-    errors.raise_if_any()
-
-
-def _check_modal(data: Json) -> None:
-    errors = FormErrors()
-    errors.length("data.custom_id", data.get("custom_id"), 1, 100, required=True)
-    errors.length("data.title", data.get("title"), 1, 45, required=True)
-    components = data.get("components")
-    if errors.count("data.components", components, 5) and not components:
-        errors.add("data.components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
     errors.raise_if_any()

@@ -12,7 +12,7 @@ routes = Routes()
 
 @routes("GET", "/guilds/{guild_id}")
 def guild(call: Call) -> Json:
-    found = call.service.world.guild(call.id("guild_id"))
+    found = call.service.world.bots_guild(call.id("guild_id"))
     shape = call.service.payloads.guild(found)
     if call.flag("with_counts"):
         shape |= {"approximate_member_count": len(found.members), "approximate_presence_count": 0}
@@ -22,14 +22,14 @@ def guild(call: Call) -> Json:
 @routes("GET", "/guilds/{guild_id}/channels")
 def guild_channels(call: Call) -> list[Json]:
     world = call.service.world
-    guild_id = world.guild(call.id("guild_id")).id
+    guild_id = world.bots_guild(call.id("guild_id")).id
     return [call.service.payloads.channel(one) for one in world.guild_channels(guild_id)]
 
 
 @routes("GET", "/guilds/{guild_id}/threads/active")
 def active_threads(call: Call) -> Json:
     world, payloads = call.service.world, call.service.payloads
-    guild_id, bot = world.guild(call.id("guild_id")).id, world.bot.id
+    guild_id, bot = world.bots_guild(call.id("guild_id")).id, world.bot.id
     found = [one for one in world.threads(guild_id) if one.thread and not one.thread.archived]
     visible = [one for one in found if world.may(one, bot, "VIEW_CHANNEL")]
     joined = [one for one in visible if one.thread and bot in one.thread.members]
@@ -41,14 +41,15 @@ def active_threads(call: Call) -> Json:
 
 @routes("GET", "/guilds/{guild_id}/members/{user_id}")
 def member(call: Call) -> Json:
-    found = call.service.world.member(call.id("guild_id"), call.id("user_id"))
+    world = call.service.world
+    found = world.member(world.bots_guild(call.id("guild_id")).id, call.id("user_id"))
     return call.service.payloads.member(found)
 
 
 @routes("PATCH", "/guilds/{guild_id}/members/@me")
 def edit_me(call: Call) -> Json:
     world = call.service.world
-    found = world.guild(call.id("guild_id"))
+    found = world.bots_guild(call.id("guild_id"))
     member = world.member(found.id, world.bot.id)
     if "nick" in call.json:
         errors = FormErrors()
@@ -66,5 +67,5 @@ def edit_me(call: Call) -> Json:
 
 @routes("GET", "/guilds/{guild_id}/roles")
 def roles(call: Call) -> list[Json]:
-    found = call.service.world.guild(call.id("guild_id"))
+    found = call.service.world.bots_guild(call.id("guild_id"))
     return [call.service.payloads.role(one) for one in found.roles.values()]

@@ -65,6 +65,7 @@ def create_message(call: Call) -> Json:
     needed += ["ATTACH_FILES"] if call.files else []
     needed += ["EMBED_LINKS"] if data.get("embeds") else []
     world.require(channel, world.bot.id, needed)
+    world.require_reachable(channel)
     check_message(data, call.files, world.policy)
     data = {**data, "flags": int(data.get("flags") or 0) & ~64}  # only interactions can answer in private
     message = call.service.messaging.remembered(channel, world.bot, data)
