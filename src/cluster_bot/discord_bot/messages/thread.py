@@ -47,8 +47,8 @@ SIGNALS = {
     "SIGBUS": "look for an index or a pointer out of bounds",
     "SIGFPE": "look for a division by zero",
     "SIGABRT": "look for a failed assertion or an exception that nobody caught",
-    "SIGILL": "it uses an instruction that this machine's processor lacks",
-    "SIGKILL": "it may have wanted more memory than there was",
+    "SIGILL": "compile it for an older processor, since this machine's lacks an instruction",
+    "SIGKILL": "make it smaller, since it may have wanted more memory than there was",
 }
 ANY_SIGNAL = "look at what it was doing then, and run it again"
 
