@@ -90,6 +90,17 @@ class TestOverAnHour:
         assert ["ship" in one.content for one in shown] == [False, True, False]
         assert len(town.of(place)) == 3
 
+    @pytest.mark.usefixtures("bot")
+    async def test_of_a_deleted_thread_and_an_anchor_too_old_to_edit_the_end_is_told_below_it(self, town: Town) -> None:
+        place, go = await town.hold()
+        town.delete_thread(place.room)
+        town.server.clock.advance(HOURS)
+        go()
+        await town.closed(place)
+        anchor, verdict = town.server.messages(town.general)
+        assert messages.STATUS_WORDS[Status.SUCCEEDED] not in anchor.content
+        assert messages.verdict_status(verdict.content) is Status.SUCCEEDED
+
     async def _says(self, town: Town, place: Place, words: str, count: int) -> None:
         """Wait until the newest of so many statuses says this."""
         event = await town.event(lambda event: event.channel_id == place.room and words in event.content)
@@ -205,3 +216,15 @@ class TestShut:
         await town.closed(place)
         (verdict,) = town.server.messages(town.general)
         assert verdict.reference is None
+
+    async def test_a_deleted_channel_takes_nobody_else_with_it(self, town: Town) -> None:
+        place, go = await town.hold("one", channel=town.server.channel_id("news"))
+        other, let_other = await town.hold("two", member=town.server.member("bob"))
+        town.delete_thread(place.room)
+        world = town.server.service.world
+        del world.messages[town.server.channel_id("news")], world.channels[town.server.channel_id("news")]
+        go()
+        await town.closed(place)
+        assert (await town.run_of(place)).status is Status.SUCCEEDED
+        let_other()
+        assert await town.verdict(other) is Status.SUCCEEDED
