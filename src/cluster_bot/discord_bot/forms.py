@@ -18,23 +18,23 @@ from discord import ui
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.code_blocks import blocks, guess, pasted
-from cluster_bot.discord_bot.error_reply import reply_to_error
+from cluster_bot.discord_bot.error_reply import GivenBack, reply_to_error
 from cluster_bot.discord_bot.intake import Asked, Intake
 from cluster_bot.discord_bot.places import Place, place_of, places, preselected
-from cluster_bot.discord_bot.sent import Attached, Sent, Typed
+from cluster_bot.discord_bot.sent import Attached, Sent, Typed, download
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.spec import Language, is_program
 from cluster_bot.runs.unzip import is_zip
 from cluster_bot.scheduling.scheduler import Scheduler
 
-FORM = "form:"
+FORM, AGAIN = "form:", "form-again"
 CODE, WHICH, LANGUAGE, WHERE, ARGUMENTS, TIME_LIMIT = "code", "which", "language", "where", "arguments", "time_limit"
 # Discord's bounds.
 LONGEST_CODE, MOST_CHOICES, LONGEST_TITLE = 4000, 25, 45
 LONGEST_ARGUMENTS, LONGEST_TIME = 1000, 9
 # Messages and members that this life of the bot remembers.
 REMEMBERED = 500
-# The library keeps a form in memory for so long; its answer is taken at any time.
+# The library keeps a form, and buttons, in memory for so long; they are answered at any time.
 FORM_S = 900.0
 _ENDINGS = {Language.PYTHON: ".py", Language.CPP: ".cpp", Language.CUDA: ".cu"}
 _BESIDE = frozenset({".h", ".hh", ".hpp", ".hxx", ".inl", ".inc", ".cuh"})
@@ -62,7 +62,8 @@ class Forms:
         self._scheduler = scheduler
         self._intake = intake
         self._messages: OrderedDict[str, Sequence[Piece]] = OrderedDict()
-        self._last: OrderedDict[int, str] = OrderedDict()
+        # What members filled in last, but for the code.
+        self._last: OrderedDict[int, Mapping[str, str]] = OrderedDict()
 
     async def open_empty(self, interaction: discord.Interaction) -> None:
         """Answer with a form to type or paste a program into. Raises UserError."""
@@ -95,27 +96,42 @@ class Forms:
             form = self._form(messages.FORM_OF_ONE.format(name=first.label), self._remember(found))
         await self._send(interaction, form, first.language)
 
-    async def take(self, interaction: discord.Interaction) -> None:
-        """Take what was filled in, where the interaction is that of a form of ours; everything else is let pass."""
+    async def hear(self, interaction: discord.Interaction) -> None:
+        """Take what was filled in, or open the form again; what is no form of ours is let pass."""
         data = cast(Mapping[str, Any], interaction.data or {})
         custom_id = str(data.get("custom_id", ""))
-        if interaction.type is not discord.InteractionType.modal_submit or not custom_id.startswith(FORM):
-            return
-        filled = _filled(data)
-        code = filled.get(CODE)
+        filled: Mapping[str, str] = {}
         try:
-            sent = self._sent(custom_id.removeprefix(FORM), filled)
-            where = filled.get(WHERE, "")
-            self._last[interaction.user.id] = where
-            _forget(self._last)
-            place, prefer = place_of(where)
-            limit = _seconds(filled.get(TIME_LIMIT, ""))
-            asked = Asked(place.launcher, place.gpu, filled.get(ARGUMENTS, ""), limit, prefer)
-            await self._intake.take(interaction, asked, sent)
+            if interaction.type is discord.InteractionType.modal_submit and custom_id.startswith(FORM):
+                filled = _filled(data)
+                await self._take(interaction, custom_id.removeprefix(FORM), filled)
+            elif interaction.type is discord.InteractionType.component and custom_id == AGAIN:
+                await self._open_again(interaction)
         except Exception as error:
             # The border of a form, as the command tree is one for commands.
-            back = None if not (code or "").strip() else (_typed(str(code), filled).name, str(code))
-            await reply_to_error(interaction, error, typed=back)
+            await reply_to_error(interaction, error, typed=_given_back(filled))
+
+    async def _take(self, interaction: discord.Interaction, token: str, filled: Mapping[str, str]) -> None:
+        self._last[interaction.user.id] = {name: text for name, text in filled.items() if name != CODE}
+        _forget(self._last)
+        sent = self._sent(token, filled)
+        place, prefer = place_of(filled.get(WHERE, ""))
+        limit = _seconds(filled.get(TIME_LIMIT, ""))
+        asked = Asked(place.launcher, place.gpu, filled.get(ARGUMENTS, ""), limit, prefer)
+        await self._intake.take(interaction, asked, sent)
+
+    async def _open_again(self, interaction: discord.Interaction) -> None:
+        """Answer the button under a refusal: the code is in the file there, the rest is remembered, or not."""
+        self._intake.check_submitter(interaction)
+        files = interaction.message.attachments if interaction.message is not None else []
+        if not files:
+            raise refuse(Refusal.NO_CODE)
+        text = (await download(files[0])).decode("utf-8", "replace")
+        before = self._last.get(interaction.user.id, {})
+        form = self._form(messages.FORM_TITLE, "")
+        form.add_item(_code(text[:LONGEST_CODE]))
+        form.add_item(_languages(_language(before)))
+        await self._send(interaction, form, None, before)
 
     def _sent(self, token: str, filled: Mapping[str, str]) -> Sent:
         if CODE in filled:
@@ -131,17 +147,30 @@ class Forms:
     def _form(self, title: str, token: str) -> ui.Modal:
         return ui.Modal(title=title[:LONGEST_TITLE], timeout=FORM_S, custom_id=f"{FORM}{token}")
 
-    async def _send(self, interaction: discord.Interaction, form: ui.Modal, language: Language | None) -> None:
-        found = places(await self._scheduler.all_offers())
+    async def _send(
+        self,
+        interaction: discord.Interaction,
+        form: ui.Modal,
+        language: Language | None,
+        before: Mapping[str, str] | None = None,
+    ) -> None:
+        """Show the form, with what all forms ask for; `before`: what was filled in and refused."""
+        found, before = places(await self._scheduler.all_offers()), before or {}
         if not found:
             raise refuse(Refusal.NOTHING_ON_OFFER)
-        chosen = preselected(found, language, self._last.get(interaction.user.id))
-        form.add_item(_where(found, chosen))
-        arguments = ui.TextInput[ui.Modal](custom_id=ARGUMENTS, required=False, max_length=LONGEST_ARGUMENTS)
-        form.add_item(_label(messages.ARGUMENTS_LABEL, arguments, messages.ARGUMENTS_HELP))
+        last = self._last.get(interaction.user.id, {}).get(WHERE)
+        form.add_item(_where(found, preselected(found, language, last)))
         limits = self._intake.limits
+        arguments = ui.TextInput[ui.Modal](
+            custom_id=ARGUMENTS, required=False, max_length=LONGEST_ARGUMENTS, default=before.get(ARGUMENTS) or None
+        )
+        form.add_item(_label(messages.ARGUMENTS_LABEL, arguments, messages.ARGUMENTS_HELP))
         time_limit = ui.TextInput[ui.Modal](
-            custom_id=TIME_LIMIT, required=False, max_length=LONGEST_TIME, placeholder=str(limits.default_s)
+            custom_id=TIME_LIMIT,
+            required=False,
+            max_length=LONGEST_TIME,
+            placeholder=str(limits.default_s),
+            default=before.get(TIME_LIMIT) or None,
         )
         help_text = messages.TIME_LIMIT_HELP.format(longest=limits.longest_s)
         form.add_item(_label(messages.TIME_LIMIT_LABEL, time_limit, help_text))
@@ -183,6 +212,16 @@ def typed(code: str, language: Language | None) -> Typed:
 def _typed(text: str, filled: Mapping[str, str]) -> Typed:
     block = pasted(text)
     return typed(block.code, _language(filled) or block.language)
+
+
+def _given_back(filled: Mapping[str, str]) -> GivenBack | None:
+    """What was typed into a form that was refused; what came from a message is still there."""
+    text = filled.get(CODE, "")
+    if not text.strip():
+        return None
+    buttons = ui.View(timeout=FORM_S)
+    buttons.add_item(ui.Button[ui.View](label=messages.AGAIN_BUTTON, custom_id=AGAIN))
+    return GivenBack(_typed(text, filled).name, text, buttons)
 
 
 def _language(filled: Mapping[str, str]) -> Language | None:

@@ -21,6 +21,7 @@ TIME_LIMIT_HELP = "In seconds; at most {longest}."
 TOLD_BY_THE_CODE = "As the code says"
 AUTO_PLACE = "{gpu}, wherever it is free soonest"
 YOUR_CODE = "{sentence} What you typed comes back with this."
+AGAIN_BUTTON = "Open the form again"
 
 LANGUAGES: dict[Language, str] = {Language.PYTHON: "Python", Language.CPP: "C++", Language.CUDA: "CUDA"}
 
