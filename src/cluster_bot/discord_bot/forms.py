@@ -28,10 +28,11 @@ from cluster_bot.runs.unzip import is_zip
 from cluster_bot.scheduling.scheduler import Scheduler
 
 FORM, AGAIN = "form:", "form-again"
-CODE, WHICH, LANGUAGE, WHERE, ARGUMENTS, TIME_LIMIT = "code", "which", "language", "where", "arguments", "time_limit"
+CODE, WHICH, MAIN, LANGUAGE = "code", "which", "main", "language"
+WHERE, ARGUMENTS, TIME_LIMIT = "where", "arguments", "time_limit"
 # Discord's bounds.
 LONGEST_CODE, MOST_CHOICES, LONGEST_TITLE = 4000, 25, 45
-LONGEST_ARGUMENTS, LONGEST_TIME = 1000, 9
+LONGEST_ARGUMENTS, LONGEST_TIME, LONGEST_PATH = 1000, 9, 200
 # Messages and members that this life of the bot remembers.
 REMEMBERED = 500
 # The library keeps a form, and buttons, in memory for so long; they are answered at any time.
@@ -49,10 +50,16 @@ class Piece:
     code: str = ""
     files: Sequence[discord.Attachment] = ()
 
+    def sent(self, language: Language | None = None, main: str | None = None) -> Sent:
+        """As it is handed in: code in a language, if not in the one it was found to be in; of a .zip, the main file."""
+        if self.files:
+            return Attached(self.files, main if self.is_zip else None)
+        return typed(self.code, language or self.language)
+
     @property
-    def sent(self) -> Sent:
-        """As it is handed in; code in the language it was found to be in."""
-        return Attached(self.files) if self.files else typed(self.code, self.language)
+    def is_zip(self) -> bool:
+        """Whether it has to be unpacked, and so may hold several programs."""
+        return any(is_zip(one.filename) for one in self.files)
 
 
 class Forms:
@@ -85,15 +92,20 @@ class Forms:
             form.add_item(
                 _select(WHICH, messages.WHICH_LABEL, [(str(n), one.label, "") for n, one in enumerate(found)])
             )
+            # A form has room for five fields, and three are those of all forms.
             if any(one.code for one in found):
                 form.add_item(_languages(None))
+            elif any(one.is_zip for one in found):
+                form.add_item(_main())
         elif first.code and len(first.code) <= LONGEST_CODE:
             form = self._form(messages.RUN_THIS_CODE, "")
             form.add_item(_code(first.code))
             form.add_item(_languages(first.language))
         else:
-            first.sent.check()
+            first.sent().check()
             form = self._form(messages.FORM_OF_ONE.format(name=first.label), self._remember(found))
+            if first.is_zip:
+                form.add_item(_main())
         await self._send(interaction, form, first.language)
 
     async def hear(self, interaction: discord.Interaction) -> None:
@@ -140,9 +152,7 @@ class Forms:
         found = self._messages.get(token, ())
         if not which.isdecimal() or int(which[:4]) >= len(found):
             raise refuse(Refusal.FORM_OF_BEFORE)
-        piece = found[int(which[:4])]
-        language = _language(filled)
-        return piece.sent if piece.files or language is None else typed(piece.code, language)
+        return found[int(which[:4])].sent(_language(filled), filled.get(MAIN, "").strip() or None)
 
     def _form(self, title: str, token: str) -> ui.Modal:
         return ui.Modal(title=title[:LONGEST_TITLE], timeout=FORM_S, custom_id=f"{FORM}{token}")
@@ -266,6 +276,11 @@ def _languages(chosen: Language | None) -> ui.Label[ui.Modal]:
     if chosen is None:
         options.insert(0, ("any", messages.TOLD_BY_THE_CODE, ""))
     return _select(LANGUAGE, messages.LANGUAGE_LABEL, options, "any" if chosen is None else chosen.value)
+
+
+def _main() -> ui.Label[ui.Modal]:
+    box = ui.TextInput[ui.Modal](custom_id=MAIN, required=False, max_length=LONGEST_PATH)
+    return _label(messages.MAIN_LABEL, box, messages.MAIN_HELP)
 
 
 def _where(found: Sequence[Place], chosen: str) -> ui.Label[ui.Modal]:
