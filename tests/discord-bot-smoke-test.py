@@ -47,7 +47,6 @@ GPUS = {"github": "NVIDIA", "modal": "T4"}
 
 _LINK = re.compile(r"https?://[^/]+/channels/\d+/(\d+)(?:/(\d+))?/?")
 _JOB = re.compile(r"\[\w+ job\]\(<(https?://[^>\s]+)>\)")
-_BLOCK = re.compile(r"```\n(.*)\n```", re.DOTALL)
 
 
 class CheckFailedError(Exception):
@@ -142,8 +141,9 @@ class Looked:
 
     def lines(self) -> list[str]:
         """The output."""
-        blocks = [_BLOCK.search(one.content) for one in self.messages]
-        lines = [line for block in blocks if block for line in block[1].split("\n")]
+        from cluster_bot.discord_bot.chunks import lines_in
+
+        lines = [line for one in self.messages for line in lines_in(one.content)]
         if not lines:
             raise CheckFailedError("there is no output")
         return lines
@@ -289,14 +289,14 @@ class Visitor:
     async def run(self, launcher: str, program: bytes) -> int:
         """A short program with arguments, to its verdict; the thread."""
         from cluster_bot.discord_bot import messages
+        from cluster_bot.discord_bot.chunks import lines_in
         from cluster_bot.runs.run import Status
 
         room = await self._opened(await self._give(program, "a 'b c'", launcher))
         verdict = await self._verdict(room)
         if messages.STATUS_WORDS[Status.SUCCEEDED] not in verdict:
             raise CheckFailedError(verdict)
-        blocks = [_BLOCK.search(one.content) for one in self._server.messages(room)]
-        lines = [line for block in blocks if block for line in block[1].split("\n")]
+        lines = [line for one in self._server.messages(room) for line in lines_in(one.content)]
         if lines != LINES:
             raise CheckFailedError(f"the thread shows {lines}, the program printed {LINES}")
         # The last thing a run's end changes is the message in the channel.

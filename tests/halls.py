@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 from cluster_bot.demo.bot_process import started_bot
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.chunks import lines_in
 from cluster_bot.runs.run import Status
 from cluster_sandbox.discord import DiscordServer, File, Interaction, Message, MessageEvent
 from job_programs import Ledger
@@ -27,7 +28,6 @@ from job_programs import Ledger
 # More than the minute after which a bot gives a dispatch up of which nothing was heard.
 PATIENCE_S = 90.0
 _OPENED = re.compile(r"Run #(\d+) is here: <#(\d+)>")
-_BLOCK = re.compile(r"```\n(.*)\n```", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,7 @@ class Hall:
 
     def lines(self, place: Place) -> list[str]:
         """The output as it stands there now."""
-        blocks = [_BLOCK.search(one.content) for one in self.shown(place)]
-        return [line for block in blocks if block for line in block[1].split("\n")]
+        return [line for one in self.shown(place) for line in lines_in(one.content)]
 
     async def event(self, place: Place, fits: Callable[[MessageEvent], Any]) -> MessageEvent:
         """The first thing that became visible in the run's thread, or will, and fits."""

@@ -8,6 +8,8 @@ Clean-up unwinds last in, first out. Runs under way are not touched by a stop: t
 import asyncio
 import fcntl
 import gc
+import shlex
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,12 +20,14 @@ from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
 from cluster_bot.discord_bot.intake import TimeLimits
 from cluster_bot.discord_bot.thread_feed import ThreadFeed
 from cluster_bot.errors import StartupError
+from cluster_bot.gate import AdminsGate, Checker
 from cluster_bot.hints import LocalHints
 from cluster_bot.log import get_logger
 from cluster_bot.meter import Meter
 from cluster_bot.runs.ports import Launcher, Memory, Store
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run
+from cluster_bot.runs.shares import Shares, parse_shares
 from cluster_bot.scheduling.budget import Budget
 from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.follower import Follower
@@ -211,7 +215,41 @@ def bot_options(settings: Settings, *, debug: bool) -> tuple[str, BotOptions]:
 def build_rules(settings: Settings) -> tuple[Rules, Limits]:
     """The clocks and limits that the settings ask for."""
     rules = Rules(queue_limit_s=settings.queue_limit_s, outcome_grace_s=settings.outcome_grace_s)
-    return rules, Limits(settings.live_runs_per_member, settings.live_runs_in_all)
+    limits = Limits(
+        settings.live_runs_per_member,
+        settings.live_runs_in_all,
+        settings.runs_per_hour,
+        settings.gpu_minutes_per_day,
+    )
+    return rules, limits
+
+
+def build_shares(settings: Settings) -> Shares:
+    """Who gets other limits than these. Raises StartupError with one sentence where the file can't be used."""
+    if settings.limits_file is None:
+        return Shares()
+    try:
+        return parse_shares(settings.limits_file.read_text("utf-8"))
+    except OSError as error:
+        raise StartupError(
+            f"The file LIMITS_FILE can't be read ({error.strerror}); correct its path, or leave it empty."
+        ) from None
+    except ValueError as error:
+        raise StartupError(f"The file LIMITS_FILE can't be used ({error}); correct it.") from None
+
+
+def build_gate(settings: Settings) -> AdminsGate | None:
+    """What looks at submissions, None where an admin has no rules. Raises StartupError with one sentence."""
+    try:
+        command = shlex.split(settings.checker)
+    except ValueError as error:
+        raise StartupError(f"CHECKER can't be used ({str(error).lower()}); quote it as in a shell.") from None
+    if command and shutil.which(command[0]) is None:
+        raise StartupError(f"CHECKER names {command[0]}, which is no program here; correct it, or leave it empty.")
+    if not command and settings.content_rules_file is None:
+        return None
+    checker = Checker(command, settings.checker_timeout_s) if command else None
+    return AdminsGate(settings.content_rules_file, checker, fails_open=settings.checker_fails == "open")
 
 
 async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> None:
@@ -221,7 +259,16 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     wishes, news = LocalHints(), LocalHints()
     meter, waits = parts.meter, Waits()
     scheduler = Scheduler(
-        parts.store, parts.launchers, wishes=wishes, news=news, limits=limits, rules=rules, meter=meter, waits=waits
+        parts.store,
+        parts.launchers,
+        wishes=wishes,
+        news=news,
+        limits=limits,
+        rules=rules,
+        meter=meter,
+        waits=waits,
+        shares=build_shares(settings),
+        gate=build_gate(settings),
     )
     budget = Budget(settings.discord_writes_per_s)
     if settings.discord_api_url is not None:

@@ -37,7 +37,14 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
 
     live_runs_per_member: int = Field(default=3, ge=1)
+    runs_per_hour: int | None = Field(default=None, ge=0)
+    gpu_minutes_per_day: float | None = Field(default=None, ge=0, le=1_000_000)
+    limits_file: Path | None = None
     live_runs_in_all: int = Field(default=200, ge=1)
+    content_rules_file: Path | None = None
+    checker: str = ""
+    checker_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    checker_fails: Literal["closed", "open"] = "closed"
     time_limit_s: int = Field(default=300, ge=1, le=86_400)
     max_time_limit_s: int = Field(default=3600, ge=1, le=86_400)
     queue_limit_s: float = Field(default=3600.0, gt=0)
@@ -95,6 +102,10 @@ class Settings(BaseSettings):
         "discord_debug_cluster_staging_id",
         "discord_api_url",
         "database_url",
+        "runs_per_hour",
+        "gpu_minutes_per_day",
+        "limits_file",
+        "content_rules_file",
         "public_url",
         "web_port",
         "web_key",

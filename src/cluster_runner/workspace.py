@@ -55,7 +55,8 @@ class Workspace:
             "LOGNAME": "runner",
             "SHELL": "/bin/sh",
             "LANG": "C.UTF-8",
-            # A terminal, but one that shows no colours and moves no cursor: what is printed ends in a chat.
+            # A terminal, but one that moves no cursor and invites no colours: what is printed ends in a chat. Colours
+            # that a program gives anyway are kept; they are not asked for, since phones may show their codes instead.
             "TERM": "dumb",
             "PYTHONUNBUFFERED": "1",
             "MPLBACKEND": "Agg",

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Locator, expect
 from playwright.async_api import Page as Tab
 
 from cluster_sandbox.discord import DiscordServer
+from cluster_sandbox.discord.interactions import Interaction, Reaction
 from cluster_sandbox.page import Page
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,20 @@ class Alone:
 
     def bot_edits(self, message_id: int, **data: Any) -> None:
         self.server.service.messaging.edit(self.server.message(message_id), data)
+
+    async def asked(self) -> Interaction:
+        """The interaction that the bot has to answer next, once there is one."""
+        service = self.server.service
+        while True:
+            version = service.pulse.version
+            waiting = [one for one in service.interactions.moves if one.state == "waiting"]
+            if waiting:
+                return waiting[0]
+            await service.pulse.after(version)
+
+    def bot_answers(self, opened: Interaction, reaction: Reaction, **data: Any) -> None:
+        """The bot's first reaction to an interaction."""
+        self.server.service.interactions.respond(opened, reaction, data, at=self.server.clock.now())
 
 
 async def new_visitor(browser: Browser, server: DiscordServer, name: str, channel_id: int, **options: Any) -> Visitor:

@@ -285,9 +285,9 @@ async def test_a_dropped_file_finds_its_command(alone: Alone, visit: Visit) -> N
         "() => { const t = new DataTransfer(); t.items.add(new File(['x'.repeat(1500)], 'a.py')); return t }"
     )
     await you.page.dispatch_event("body", "dragenter", {"dataTransfer": dropped})
-    await expect(you.page.get_by_text("Drop the file")).to_be_visible()
+    await expect(you.page.get_by_text("Drop files")).to_be_visible()
     await you.page.dispatch_event("body", "drop", {"dataTransfer": dropped})
-    await expect(you.page.get_by_text("Drop the file")).to_be_hidden()
+    await expect(you.page.get_by_text("Drop files")).to_be_hidden()
     form = you.page.get_by_role("form", name="Command look")
     await expect(form.get_by_role("button", name="file: a.py")).to_contain_text("1.5 kB")
 

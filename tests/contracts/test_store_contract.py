@@ -188,6 +188,10 @@ async def test_a_members_runs_are_listed_newest_first(store: SqlStore) -> None:
     assert await store.of_member("1", 2) == [mine[3], mine[2]]
     assert await store.of_member("2", 10) == [theirs]
     assert await store.of_member("3", 10) == []
+    await store.save(replace(mine[0], status=Status.RUNNING))
+    await store.save(replace(mine[2], status=Status.STARTING))
+    assert await store.waiting_of("1") == [mine[2].number, mine[3].number]
+    assert await store.waiting_of("3") == []
 
 
 # --- events -----------------------------------------------------------------------------------------------------

@@ -102,16 +102,16 @@ class Stage:
     def __init__(self, env: simcord.Env, house: House) -> None:
         self.env = env
         self.house = house
-        self._guild = env.create_guild()
-        self.channel = self._guild.create_text_channel("general")
+        self.guild = env.create_guild()
+        self.channel = self.guild.create_text_channel("general")
         self.ada = self.member("ada")
         self._changed = asyncio.Event()
         env.backend.subscribers.append(lambda event, payload: self._changed.set())
 
     def member(self, name: str, **permissions: bool) -> Any:
         """A member of the guild; with `permissions`, if any."""
-        roles = [self._guild.create_role(name, permissions=discord.Permissions(**permissions))] if permissions else []
-        return self._guild.add_member(self.env.create_user(name), roles=roles)
+        roles = [self.guild.create_role(name, permissions=discord.Permissions(**permissions))] if permissions else []
+        return self.guild.add_member(self.env.create_user(name), roles=roles)
 
     async def until(self, find: Callable[[], T | None], within_s: float = 60) -> T:
         """What `find` finds, looked for after each thing that happens on this Discord."""
@@ -157,7 +157,11 @@ class Stage:
     def status_message(self) -> Any:
         """The status message with the Cancel button under it, None while there is none."""
         found = self.thread().history() if self.thread() else []
-        return next((one for one in found if one.components), None)
+        return next((one for one in found if messages.CANCEL_BUTTON in _labels(one)), None)
+
+
+def _labels(message: Any) -> list[str]:
+    return [one.label for row in message.components for one in row.children]
 
 
 @pytest.fixture

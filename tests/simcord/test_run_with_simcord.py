@@ -63,7 +63,7 @@ async def test_somebody_else_may_not_cancel(stage: Any) -> None:
     bob = stage.member("bob")
     for refused in (
         await bob.click(status, label="Cancel"),
-        await bob.slash(stage.channel, "cancel", run=1),
+        await bob.slash(stage.channel, "cancel", run="1"),
     ):
         assert refused.ephemeral
         assert "belongs to somebody else" in refused.response.content
@@ -78,11 +78,11 @@ async def test_somebody_else_may_not_cancel(stage: Any) -> None:
 async def test_slash_cancel_offers_the_run_and_stops_it(stage: Any) -> None:
     await _running(stage)
     offered = await stage.ada.autocomplete(stage.channel, "cancel", "run", "")
-    assert [(one["name"], one["value"]) for one in offered] == [("#1 program.py", 1)]
-    told = await stage.ada.slash(stage.channel, "cancel", run=1)
+    assert [(one["name"], one["value"]) for one in offered] == [("#1 program.py · running · local", "1")]
+    told = await stage.ada.slash(stage.channel, "cancel", run="1")
     assert told.response.content == messages.STOP_WISHED.format(number=1)
     assert await stage.until(stage.verdict) is Status.CANCELLED
-    again = await stage.ada.slash(stage.channel, "cancel", run=1)
+    again = await stage.ada.slash(stage.channel, "cancel", run="1")
     assert "already over" in again.response.content
     assert stage.refusals() == ["already_over"]
 

@@ -8,7 +8,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from cluster_bot.app import WEB_PORT, bot_options, local_launcher
+from cluster_bot.app import WEB_PORT, bot_options, build_gate, build_shares, local_launcher
 from cluster_bot.check.lines import Check, Said
 from cluster_bot.discord_bot.bot import identity, point_at
 from cluster_bot.errors import StartupError
@@ -20,12 +20,27 @@ ANSWER_S = 10.0
 
 def checks_of_here(settings: Settings, *, debug: bool) -> list[tuple[str, Check]]:
     """The checks with their names, in the order in which an admin would mend them."""
+    limits = [("LIMITS_FILE", lambda: _limits(settings))] if settings.limits_file is not None else []
+    gate = [("Gate", lambda: _gate(settings))] if settings.content_rules_file or settings.checker else []
     return [
+        *limits,
+        *gate,
         ("Database", lambda: _database(settings)),
         ("Discord", lambda: _discord(settings, debug=debug)),
         ("Local launcher", lambda: _local(settings)),
         ("PUBLIC_URL", lambda: _public_url(settings)),
     ]
+
+
+async def _limits(settings: Settings) -> Said:
+    shares = build_shares(settings)
+    return Said(f"read, with {len(shares.groups)} role(s) and {len(shares.members)} member(s)")
+
+
+async def _gate(settings: Settings) -> Said:
+    build_gate(settings)
+    file = "the rules are read" if settings.content_rules_file else "no rules in a file"
+    return Said(f"{file}; {'a checker is asked' if settings.checker else 'no checker'}")
 
 
 async def _database(settings: Settings) -> Said:

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cluster_bot.discord_bot.chunks import lines_in
+from cluster_bot.scheduling.colours import uncoloured
 from cluster_sandbox.discord import DiscordServer, MessageEvent
 
-_BLOCK = re.compile(r"```\n(.*)\n```", re.DOTALL)
 _TIMESTAMP = re.compile(r"(?: · )?since <t:\d+:R>")
 
 
@@ -61,16 +62,16 @@ class Screen:
 
     def _show_text(self, event: MessageEvent) -> None:
         before = self._texts.get(event.message_id, "")
-        block = _BLOCK.search(event.content)
-        if block is None:
+        lines = lines_in(event.content)
+        if not lines:
             self._texts[event.message_id] = text = self._readable(event.content)
             if text and text != before:
                 self._end_line()
                 label = "(to you alone) " if event.ephemeral else ""
                 self.say("\n".join(f"│ {label}{line}" for line in text.splitlines()))
             return
-        self._texts[event.message_id] = text = block.group(1)
-        note = self._readable(event.content[: block.start()]).strip()
+        self._texts[event.message_id] = text = self._painted("\n".join(lines))
+        note = self._readable(event.content.partition("```")[0]).strip()
         if not before:
             self._end_line()
         elif not text.startswith(before):
@@ -89,10 +90,14 @@ class Screen:
     def _readable(self, text: str) -> str:
         """Without Discord's markup; people and channels by their names."""
         text = _TIMESTAMP.sub("", text)
-        text = re.sub(r"^-# ", "", text, flags=re.MULTILINE)
+        text = re.sub(r"^-# |^```\n", "", text, flags=re.MULTILINE)
         text = re.sub(r"<@(\d+)>", lambda found: f"@{self._server.service.world.user(int(found[1])).name}", text)
         text = re.sub(r"<#(\d+)>", lambda found: self._server.channel(found[1]).name, text)
         return re.sub(r"\\([\\*_~`|>#\[\]()<@:])", r"\1", text.replace("**", ""))
+
+    def _painted(self, text: str) -> str:
+        """In its colours, where somebody looks."""
+        return text if sys.stdout.isatty() else uncoloured(text)
 
     def _end_line(self) -> None:
         if self._open_line:

@@ -15,9 +15,11 @@ from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.access import Access
+from cluster_bot.discord_bot.cogs.again import Again
 from cluster_bot.discord_bot.cogs.cancel import Cancel
 from cluster_bot.discord_bot.cogs.code_forms import CodeForms, run_this_code
 from cluster_bot.discord_bot.cogs.run_commands import RunCommands
+from cluster_bot.discord_bot.cogs.runs import Runs
 from cluster_bot.discord_bot.cogs.service import Service
 from cluster_bot.discord_bot.error_reply import reply_to_error
 from cluster_bot.discord_bot.forms import Forms
@@ -75,6 +77,9 @@ class ClusterBot(commands.Bot):
             help_command=None,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
+            # All of them, wherever the application is, unless a command says otherwise.
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
         )
         self.access = Access(options.guilds, options.users)
         self._scheduler = scheduler
@@ -91,6 +96,8 @@ class ClusterBot(commands.Bot):
             self.tree.add_command(run_this_code(forms))
             await self.add_cog(CodeForms(forms))
         await self.add_cog(Cancel(self._scheduler, self.access))
+        await self.add_cog(Runs(self._scheduler.reading, self.access))
+        await self.add_cog(Again(self._scheduler, self.access, self._options.time_limits))
         await self.add_cog(Service(self._scheduler, resync=self.sync, latency_s=self._gateway_latency_s))
         await self.sync()
 
@@ -110,16 +117,26 @@ class ClusterBot(commands.Bot):
         return 0.0 if math.isnan(self.latency) else self.latency
 
     async def sync(self) -> int:
-        """Register the commands: in the allowed guilds, where that is instant, or everywhere; how many there are."""
+        """Register the commands: in the allowed guilds, or everywhere; how many there are.
+
+        A guild's own commands can't be used in direct messages. Where somebody may use them there, they are
+        registered everywhere, and nowhere twice, as people would see them twice.
+        """
         if not self._options.guilds:
             return len(await self.tree.sync())
-        count = 0
+        everywhere = bool(self._options.users) and not self._options.staging
+        if everywhere:
+            count = len(await self.tree.sync())
+        else:
+            count = 0
+            await self.http.bulk_upsert_global_commands(self.application_id or 0, payload=[])
         for guild_id in self._options.guilds:
             guild = discord.Object(guild_id)
             self.tree.clear_commands(guild=guild)
-            self.tree.copy_global_to(guild=guild)
+            if not everywhere:
+                self.tree.copy_global_to(guild=guild)
             try:
-                count = len(await self.tree.sync(guild=guild))
+                count = len(await self.tree.sync(guild=guild)) or count
             except discord.Forbidden:
                 log.warning("not a member of guild %s", guild_id, extra={"action": "sync_refused"})
         return count

@@ -4,10 +4,8 @@ import re
 
 import discord
 
-from cluster_bot.discord_bot.messages import CANCEL_BUTTON
+from cluster_bot.discord_bot.messages import CANCEL_BUTTON, LOG_BUTTON, RERUN_BUTTON
 from cluster_bot.runs.run import Run, Status
-
-_CANCEL_ID = re.compile(r"cancel:(\d{1,18})")
 
 
 def cancel_view(run: Run) -> discord.ui.View | None:
@@ -21,7 +19,16 @@ def cancel_view(run: Run) -> discord.ui.View | None:
     return view
 
 
-def cancelled_number(custom_id: str) -> int | None:
-    """The number of the run that a button with this custom id cancels; None where it is another button."""
-    match = _CANCEL_ID.fullmatch(custom_id)
+def after_view(run: Run) -> discord.ui.View:
+    """What stands under a run that is over: run it again, and its whole log."""
+    view = discord.ui.View(timeout=None)
+    grey = discord.ButtonStyle.secondary
+    view.add_item(discord.ui.Button(label=RERUN_BUTTON, style=grey, custom_id=f"rerun:{run.number}"))
+    view.add_item(discord.ui.Button(label=LOG_BUTTON, style=grey, custom_id=f"log:{run.number}"))
+    return view
+
+
+def pressed_number(word: str, custom_id: str) -> int | None:
+    """The number in a custom id as in `rerun:12`, for the word `rerun`; None where it is another button."""
+    match = re.fullmatch(rf"{word}:(\d{{1,18}})", custom_id)
     return int(match.group(1)) if match else None

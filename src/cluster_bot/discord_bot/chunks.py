@@ -1,34 +1,42 @@
 """From lines to messages that Discord accepts: code blocks of at most 2,000 characters that nothing can break out of.
 
-Called by the feed. Pure, so that a restarted bot lays out the same lines the same way.
+Called by the feed. Pure, so that a restarted bot lays out the same lines the same way. A block in which a line has
+colours is one that Discord paints, any other is plain.
 """
 
+import re
 from collections.abc import Sequence
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.messages.words import fenced
+from cluster_bot.discord_bot.messages.words import units as units
 from cluster_bot.runs.ports import Gap
+from cluster_bot.scheduling.colours import uncoloured
 
 MESSAGE_UNITS = 2000
 # What a marker or a note above the block may take of it.
 HEADROOM_UNITS = 140
-_OPEN, _CLOSE = "```\n", "\n```"
-_ROOM = MESSAGE_UNITS - HEADROOM_UNITS - len(_OPEN) - len(_CLOSE)
-
-
-def units(text: str) -> int:
-    """The length of `text` as Discord may count it: UTF-16 code units, never fewer than characters."""
-    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+_OPEN, _COLOURED, _CLOSE = "```\n", "```ansi\n", "\n```"
+_ROOM = MESSAGE_UNITS - HEADROOM_UNITS - len(_COLOURED) - len(_CLOSE)
+_BLOCK = re.compile(r"```(?:ansi)?\n(.*)\n```", re.DOTALL)
 
 
 def defused(line: str | Gap) -> str:
     """A line that cannot end the code block it stands in."""
-    return messages.gap(line) if isinstance(line, Gap) else line.replace("``", "`\u200b`")
+    return messages.gap(line) if isinstance(line, Gap) else fenced(line)
 
 
 def block(lines: Sequence[str]) -> str:
     """A code block; "" where there is nothing to see in it."""
     text = "\n".join(lines)
-    return f"{_OPEN}{text}{_CLOSE}" if text.strip() else ""
+    begin = _COLOURED if "\x1b" in text else _OPEN
+    return f"{begin}{text}{_CLOSE}" if uncoloured(text).strip() else ""
+
+
+def lines_in(content: str) -> list[str]:
+    """The lines, colours included, of the block that an output message ends with; [] where it is none."""
+    found = _BLOCK.search(content)
+    return found[1].split("\n") if found is not None and found.end() == len(content) else []
 
 
 def fit(lines: Sequence[str | Gap], partial: str) -> tuple[str, int]:
@@ -72,12 +80,8 @@ def fit_tail(lines: Sequence[str | Gap], partial: str) -> tuple[str, int]:
 
 def shown_count(lines: Sequence[str | Gap], content: str) -> int:
     """How many of the lines, from the first, a message with this content shows in full."""
-    start = content.find(_OPEN)
-    if start < 0:
-        return 0
-    shown = content[start + len(_OPEN) :].removesuffix(_CLOSE).split("\n")
     count = 0
-    for line, there in zip(lines, shown, strict=False):
+    for line, there in zip(lines, lines_in(content.strip()), strict=False):
         if defused(line).rstrip() != there.rstrip():
             break
         count += 1

@@ -1,6 +1,6 @@
 """What a Discord feed must remember to show everything once: ids of what it made, and what it is about to make.
 
-Kept as JSON in the run's Place; read and written by `thread_feed` and `once` only.
+Kept as JSON in the run's Place; read and written by the parts of `thread_feed` and by `once` only.
 """
 
 from dataclasses import asdict, dataclass, fields, replace
@@ -14,13 +14,15 @@ class FeedState:
     """Message ids are None until the message exists; `room` is where the output goes: a thread, or the same channel.
 
     `pending` names what is being created: while it is set, the thing may or may not exist. `part` counts log messages
-    from 1; `message` is the newest one and `start` the index of its first line among all lines of the run.
+    from 1; `message` is the newest one and `start` the index of its first line among all lines of the run. `status` is
+    the newest of 1 + `renewals`.
     """
 
     anchor: int | None = None
     room: int | None = None
     here: bool = False
     status: int | None = None
+    renewals: int = 0
     answered: bool = False
     part: int = 1
     message: int | None = None

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import discord
 
-from cluster_bot.discord_bot.access import Access, member_of
-from cluster_bot.discord_bot.origin import DiscordOrigin
+from cluster_bot.discord_bot.access import Access, groups_of, member_of
+from cluster_bot.discord_bot.direct import origin_of
 from cluster_bot.discord_bot.sent import Sent
 from cluster_bot.runs import spec
 from cluster_bot.runs.ports import Submission
@@ -72,7 +72,9 @@ class Intake:
             arguments=split,
             time_limit_s=asked.time_limit_s or self.limits.default_s,
         )
+        member, groups = member_of(interaction), groups_of(interaction)
         if asked.prefer is not None:
-            wanted = await self._scheduler.choose(wanted, asked.prefer)
-        origin = DiscordOrigin.of_interaction(interaction).stored()
-        return await self._scheduler.submit(Submission(wanted, member_of(interaction), origin))
+            limits = self._scheduler.limits_of(member, groups)
+            wanted = await self._scheduler.choose(wanted, asked.prefer, limits)
+        origin = (await origin_of(interaction)).stored()
+        return await self._scheduler.submit(Submission(wanted, member, origin, groups))

@@ -48,6 +48,7 @@ class Once:
         ours: Callable[[str], bool],
         view: discord.ui.View | None = None,
         files: Sequence[discord.File] = (),
+        reference: discord.MessageReference | None = None,
     ) -> Made:
         """The message `what` in `channel`, made now or found among the messages after id `after`.
 
@@ -64,6 +65,8 @@ class Once:
         else:
             await self._memory.update(pending=what)
         options: dict[str, Any] = {"view": view} if view is not None else {}
+        if reference is not None:
+            options["reference"] = reference
         if files:
             options["files"] = list(files)
         nonce = f"{self._key[:12]}:{what}"[:25]

@@ -15,17 +15,25 @@ _THREAD_PARENTS = (discord.ChannelType.text, discord.ChannelType.news)
 
 @dataclass(frozen=True, slots=True)
 class DiscordOrigin:
-    """Ids as Discord gives them; `threads` says whether a thread can be made from a message there, and written to."""
+    """Ids as Discord gives them; `channel` is where the run is shown.
+
+    `threads` says whether a thread can be made from a message there, and written to. `direct`: the channel is the
+    member's direct messages with the bot, whose runs no admin of a server rules over, so `guild` is None.
+    """
 
     interaction: int
     token: str
     guild: int | None
     channel: int
     threads: bool
+    direct: bool = False
 
     @classmethod
     def of_interaction(cls, interaction: discord.Interaction) -> "DiscordOrigin":
-        """The origin of a run asked for by this interaction."""
+        """The origin of a run asked for by this interaction, in a server the bot is in or in its direct messages.
+
+        `direct.origin_of` is for all others too.
+        """
         kind = interaction.channel.type if interaction.channel is not None else None
         may = interaction.app_permissions
         return cls(
@@ -34,6 +42,7 @@ class DiscordOrigin:
             interaction.guild_id,
             interaction.channel_id or 0,
             kind in _THREAD_PARENTS and may.create_public_threads and may.send_messages_in_threads,
+            interaction.guild_id is None,
         )
 
     @classmethod
@@ -47,6 +56,7 @@ class DiscordOrigin:
             int(str(guild)) if guild is not None else None,
             int(str(data["channel"])),
             bool(data["threads"]),
+            bool(data.get("direct")),
         )
 
     def stored(self) -> Origin:
@@ -57,5 +67,6 @@ class DiscordOrigin:
             "guild": str(self.guild) if self.guild is not None else None,
             "channel": str(self.channel),
             "threads": self.threads,
+            "direct": self.direct,
         }
         return Origin(f"discord:{self.interaction}", data)

@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from cluster_bot.errors import ClusterBotError
-from cluster_bot.runs.rules import Limits
+from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec
+from cluster_bot.runs.summary import Summary, Which
 from cluster_runner.wire import Event
 
 # --- launchers --------------------------------------------------------------------------------------------------
@@ -160,11 +161,22 @@ class SpoolKeeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a front end hands in: what to run, for whom, where it was asked."""
+    """What a front end hands in: what to run, for whom, where it was asked.
+
+    `groups` are the ids of what the front end's admins sort its members into (on Discord: roles), for their limits.
+    """
 
     spec: RunSpec
     owner: Member
     origin: Origin
+    groups: tuple[str, ...] = ()
+
+
+class Gate(Protocol):
+    """Who looks into a submission before it is a run: the place of an admin's own rules."""
+
+    async def check(self, submission: Submission) -> None:
+        """Raise UserError, with the reason, where it must not run. Answers within seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +226,9 @@ class Store(Protocol):
         Raises UserError where a limit is reached.
         """
 
+    async def usage(self, member_id: str, now: float) -> Usage:
+        """What a member has of the bot at the moment."""
+
     async def load(self, run_id: str) -> Run:
         """The run; raises UnknownRunError."""
 
@@ -239,6 +254,15 @@ class Store(Protocol):
     async def of_member(self, member_id: str, limit: int) -> list[Run]:
         """A member's runs, newest first."""
 
+    async def summaries(self, which: Which, limit: int, offset: int = 0) -> list[Summary]:
+        """The runs that are meant, live ones first, then newest first; those that can't be read are left out."""
+
+    async def count(self, which: Which) -> int:
+        """How many runs are meant, those that can't be read among them."""
+
+    async def waiting_of(self, member_id: str) -> list[int]:
+        """The numbers of the member's runs that are QUEUED or STARTING, oldest first."""
+
     async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:
         """Keep events; those already there, or of an attempt that is not the run's, are ignored. How many were new."""
 
@@ -246,6 +270,9 @@ class Store(Protocol):
         self, run_id: str, attempt: int, after: int, *, kinds: Collection[str] | None = None, limit: int = 1000
     ) -> list[Event]:
         """Events numbered over `after`, in order, at most `limit`; only of `kinds` where given."""
+
+    async def log_size(self, run_id: str, attempt: int) -> int:
+        """About how many characters of output are kept; escapes count as they are kept."""
 
     async def last_event(self, run_id: str, attempt: int) -> int:
         """The highest event number kept without a gap below it; 0 where there is none."""
@@ -293,6 +320,29 @@ class Gap:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What stderr says of what went wrong, "" and () where it says nothing.
+
+    `said` is the one line that says it, raised in `line` of the member's own `file`, which reads `source`; `excerpt`
+    are lines that must be seen as they are, a compiler's error with the source below it.
+    """
+
+    said: str = ""
+    file: str = ""
+    line: int = 0
+    source: str = ""
+    excerpt: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A waiting run's place among its member's waiting runs: the `nth` of `total`, counted from 1."""
+
+    nth: int
+    total: int
+
+
 class RunFeed(Protocol):
     """Where people watch one run. Every verb may be repeated after a crash and must not show anything twice.
 
@@ -316,14 +366,11 @@ class RunFeed(Protocol):
     async def flush(self, run: Run) -> None:
         """Show what was taken and not shown yet."""
 
-    async def show(self, run: Run) -> None:
-        """Bring the status up to date with `run`."""
+    async def show(self, run: Run, turn: Turn | None = None) -> None:
+        """Bring the status up to date with `run`; `turn` is its place in the queue where it waits behind others."""
 
-    async def close(self, run: Run, files: Sequence[Attachment], *, last_error: str) -> None:
-        """Give the verdict and the files the program left, once, as the last thing.
-
-        `last_error` is the line of stderr that says what went wrong, "" where nothing was written to it.
-        """
+    async def close(self, run: Run, files: Sequence[Attachment], trouble: Trouble) -> None:
+        """Give the verdict and the files the program left, once, as the last thing."""
 
 
 class Memory(Protocol):

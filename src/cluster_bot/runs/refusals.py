@@ -37,14 +37,29 @@ class Refusal(StrEnum):
     BAD_ARGUMENTS = "bad_arguments"
     UNKNOWN_LAUNCHER = "unknown_launcher"
     TOO_MANY_LIVE_RUNS = "too_many_live_runs"
+    TOO_MANY_RUNS_AN_HOUR = "too_many_runs_an_hour"
+    GPU_TIME_SHORT = "gpu_time_short"
+    GPU_TIME_GONE = "gpu_time_gone"
+    GPU_NOT_ALLOWED = "gpu_not_allowed"
+    NO_GPU_ALLOWED = "no_gpu_allowed"
     BOT_FULL = "bot_full"
     UNKNOWN_RUN = "unknown_run"
     NOT_YOURS = "not_yours"
+    NOT_SHOWN_HERE = "not_shown_here"
+    NO_NUMBER = "no_number"
+    NOT_YOUR_LIST = "not_your_list"
     ALREADY_OVER = "already_over"
     NOT_ALLOWED_HERE = "not_allowed_here"
+    NOT_ALLOWED_ALONE = "not_allowed_alone"
+    NO_DIRECT_MESSAGES = "no_direct_messages"
     NOT_ALLOWED_YOU = "not_allowed_you"
     ADMINS_ONLY = "admins_only"
     DOWNLOAD_FAILED = "download_failed"
+    TOO_MANY_FILES_HERE = "too_many_files_here"
+    ENDING_NOT_ALLOWED_HERE = "ending_not_allowed_here"
+    NOT_ALLOWED_CONTENT = "not_allowed_content"
+    CHECKER_SAID_NO = "checker_said_no"
+    NOT_CHECKED = "not_checked"
     UNKNOWN_GPU = "unknown_gpu"
     TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
     GPU_NOT_ON_OFFER = "gpu_not_on_offer"
@@ -84,15 +99,49 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.TIME_LIMIT: "A time limit must be between 1 and {limit} seconds; choose one in that range.",
     Refusal.BAD_ARGUMENTS: "Those arguments can't be used ({problem}); give fewer, and quote them as in a shell.",
     Refusal.UNKNOWN_LAUNCHER: "`/run {launcher}` is not switched on here; ask an admin, or choose another launcher.",
-    Refusal.TOO_MANY_LIVE_RUNS: "You have {live} runs under way and may have {limit}; wait for one or `/cancel` it.",
+    Refusal.TOO_MANY_LIVE_RUNS: "You have {runs} under way and may have {limit}; wait for one or `/cancel` it.",
+    Refusal.TOO_MANY_RUNS_AN_HOUR: (
+        "You may give {limit} runs an hour and have given them; the next can be given in {minutes} min."
+    ),
+    Refusal.GPU_TIME_SHORT: (
+        "You may use {limit} GPU minutes in 24 hours; {used} are used or set aside for your runs under way, and this "
+        "run could take {wanted}, so give it a `time_limit` of at most {left} GPU seconds, or try again later."
+    ),
+    Refusal.GPU_TIME_GONE: (
+        "You may use {limit} GPU minutes in 24 hours, and {used} are used or set aside for your runs under way; try "
+        "again when one of these has ended, or tomorrow."
+    ),
+    Refusal.GPU_NOT_ALLOWED: "You may not use that GPU here; choose one of {allowed}, or ask an admin for more.",
+    Refusal.NO_GPU_ALLOWED: "You may not use a GPU here; ask an admin for one.",
     Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
     Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
     Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin here can cancel it.",
+    Refusal.NOT_SHOWN_HERE: (
+        "Run #{number} belongs to somebody else; ask again in its thread, or in the channel where it was started."
+    ),
+    Refusal.NO_NUMBER: "That is no run's number; choose one from the list, or type it as in `12`.",
+    Refusal.NOT_YOUR_LIST: "This list belongs to somebody else; type `/runs` for yours.",
     Refusal.ALREADY_OVER: "Run #{number} is already over, so there is nothing to cancel.",
     Refusal.NOT_ALLOWED_HERE: "This bot does not run programs in this server; ask its admins to allow it.",
+    Refusal.NOT_ALLOWED_ALONE: (
+        "Outside of its own servers this bot runs programs only for people on its list; use it in one of its servers, "
+        "or ask its admin to add you."
+    ),
+    Refusal.NO_DIRECT_MESSAGES: (
+        "I may not send you direct messages, where your run would be shown; allow them in your privacy settings, or "
+        "use a server that I am in."
+    ),
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
     Refusal.DOWNLOAD_FAILED: "Discord did not hand over `{name}`; attach it again.",
+    Refusal.TOO_MANY_FILES_HERE: "A run may have {limit} files here; leave out what it does not need.",
+    Refusal.ENDING_NOT_ALLOWED_HERE: "`{name}` may not be submitted here; file names must end in {extensions}.",
+    Refusal.NOT_ALLOWED_CONTENT: "`{name}` may not be run here: {why} Take it out and submit again, or ask an admin.",
+    Refusal.CHECKER_SAID_NO: "This may not be run here: {why} Change it and submit again, or ask an admin.",
+    Refusal.NOT_CHECKED: (
+        "What looks at each program before it runs does not work at the moment, so nothing was started; try again in a "
+        "moment, or tell an admin."
+    ),
     Refusal.UNKNOWN_GPU: "`/run {launcher}` has no such GPU; choose one of {offered}.",
     Refusal.TOO_LARGE_TO_TRAVEL: (
         "`{name}` is too large to be sent to GitHub from here (about 48 kB when packed); make it smaller, or ask an "

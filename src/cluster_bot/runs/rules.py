@@ -3,9 +3,14 @@
 Filled from `Settings` by the composition root, read by `advance` and by the store's `admit`.
 """
 
+import math
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from cluster_bot.runs.refusals import Refusal, refuse
+
+# How many of the GPUs that a member may use a sentence names.
+MOST_NAMED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +25,65 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a member has of the bot at a moment: counted in the transaction that would admit one run more.
+
+    `gpu_s` are the GPU seconds of the last 24 hours: of a live run all that it may take, of an ended one what it took.
+    `hour_ends_in_s` is how long the oldest of `in_last_hour` still counts.
+    """
+
+    live: int = 0
+    live_in_all: int = 0
+    in_last_hour: int = 0
+    hour_ends_in_s: float = 0.0
+    gpu_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """How many runs may be under way at once, for one member and in all."""
+    """What one member may have, and `live_in_all`, what all may have together. None: as much as they like.
+
+    `gpus` are names, as patterns of a shell (`H100*`), in any case; a run that asks for no GPU needs none of them.
+    """
 
     live_per_member: int = 3
     live_in_all: int = 200
+    runs_per_hour: int | None = None
+    gpu_minutes_per_day: float | None = None
+    gpus: tuple[str, ...] = ("*",)
 
-    def check(self, live_of_member: int, live_in_all: int) -> None:
-        """Refuse one more run, with UserError, where a limit is reached."""
-        if live_of_member >= self.live_per_member:
-            raise refuse(Refusal.TOO_MANY_LIVE_RUNS, live=live_of_member, limit=self.live_per_member)
-        if live_in_all >= self.live_in_all:
+    def allows(self, gpu: str | None) -> bool:
+        """Whether a GPU, by its name with or without a count, may be asked for."""
+        name = (gpu or "").partition(":")[0].strip().lower()
+        return not name or any(fnmatchcase(name, one.lower()) for one in self.gpus)
+
+    def check_gpu(self, gpu: str | None) -> None:
+        """Refuse, with UserError, a GPU that may not be asked for."""
+        if not self.allows(gpu):
+            if not self.gpus:
+                raise refuse(Refusal.NO_GPU_ALLOWED)
+            allowed = ", ".join(f"`{one}`" for one in self.gpus[:MOST_NAMED])
+            raise refuse(Refusal.GPU_NOT_ALLOWED, allowed=allowed + (" …" if len(self.gpus) > MOST_NAMED else ""))
+
+    def check(self, usage: Usage, wanted_gpu_s: float) -> None:
+        """Refuse one more run, which may take `wanted_gpu_s` GPU seconds, with UserError where a limit is reached."""
+        if usage.live >= self.live_per_member:
+            runs = "1 run" if usage.live == 1 else f"{usage.live} runs"
+            raise refuse(Refusal.TOO_MANY_LIVE_RUNS, runs=runs, limit=self.live_per_member)
+        if self.runs_per_hour is not None and usage.in_last_hour >= self.runs_per_hour:
+            minutes = max(1, math.ceil(usage.hour_ends_in_s / 60))
+            raise refuse(Refusal.TOO_MANY_RUNS_AN_HOUR, limit=self.runs_per_hour, minutes=minutes)
+        if self.gpu_minutes_per_day is not None and wanted_gpu_s > 0:
+            self._check_gpu_time(60 * self.gpu_minutes_per_day, usage.gpu_s, wanted_gpu_s)
+        if usage.live_in_all >= self.live_in_all:
             raise refuse(Refusal.BOT_FULL, limit=self.live_in_all)
+
+    @staticmethod
+    def _check_gpu_time(limit_s: float, used_s: float, wanted_s: float) -> None:
+        left_s = math.floor(limit_s - used_s)
+        if wanted_s <= limit_s - used_s:
+            return
+        used, limit = f"{used_s / 60:.3g}", f"{limit_s / 60:.3g}"
+        if left_s < 1:
+            raise refuse(Refusal.GPU_TIME_GONE, used=used, limit=limit)
+        raise refuse(Refusal.GPU_TIME_SHORT, used=used, limit=limit, wanted=f"{wanted_s / 60:.3g}", left=left_s)

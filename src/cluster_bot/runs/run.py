@@ -183,6 +183,18 @@ class Run:
         return self.where.gpu
 
     @property
+    def gpu_s(self) -> float:
+        """The GPU seconds that count against its member: until the run is over all it may take, then what it took."""
+        if not self.status.final:
+            return self.spec.most_gpu_s
+        if self.outcome is not None:
+            took = self.outcome.duration_s
+        else:
+            # Nobody knows when the program ended: the bot may have noticed hours later.
+            took = (self.finished_at or 0.0) - self.started_at if self.started_at is not None else 0.0
+        return self.where.gpus * min(max(took, 0.0), float(self.spec.time_limit_s))
+
+    @property
     def next_where(self) -> Where | None:
         """Where the run goes on if its launcher does not start it; None where nothing is left to try."""
         return next(iter(self.spec.order[len(self.declined) + 1 :]), None)

@@ -57,6 +57,22 @@ class Where:
     launcher: str
     gpu: str | None = None
 
+    @property
+    def gpus(self) -> int:
+        """How many GPUs are meant: none where none is named, two by `H100:2`."""
+        if not self.gpu:
+            return 0
+        count = self.gpu.partition(":")[2].strip()
+        return int(count) if count.isascii() and count.isdecimal() and len(count) < 4 else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """That the member left the place to the bot: the GPU as it was asked for, and what mattered most."""
+
+    gpu: str
+    prefer: str
+
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
@@ -65,7 +81,8 @@ class RunSpec:
     `files` maps names, which may lead into folders (`include/a.h`), to text; `launcher` is the name members type after
     `/run`; `gpu` is a name the launcher offers, None where it offers only itself; `time_limit_s` is whole seconds of
     the program's own time. Where that launcher refuses, the run goes on at `others`, in that order; `why` says, for
-    people, why the order is this one.
+    people, why the order is this one, and `auto` what it was chosen by. `again_of` is the number of the run that this
+    one repeats.
     """
 
     files: Mapping[str, str]
@@ -76,6 +93,8 @@ class RunSpec:
     arguments: tuple[str, ...] = ()
     others: tuple[Where, ...] = ()
     why: str = ""
+    auto: Auto | None = None
+    again_of: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
@@ -102,6 +121,11 @@ class RunSpec:
     def order(self) -> tuple[Where, ...]:
         """Where the run may be started, the first choice first."""
         return (Where(self.launcher, self.gpu), *self.others)
+
+    @property
+    def most_gpu_s(self) -> float:
+        """The GPU seconds that the run could take where it takes most."""
+        return float(self.time_limit_s * max(where.gpus for where in self.order))
 
     @property
     def language(self) -> Language:

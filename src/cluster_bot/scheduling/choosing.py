@@ -120,6 +120,11 @@ def _fits(wanted: str, offered: str) -> bool:
     return bool(low) and (there == low or there.startswith(f"{low}-"))
 
 
+def expected_s(where: Where, one: GpuOffer, waits: Waits) -> float | None:
+    """In about how many seconds a run would begin there; None where nobody knows, or there is no machine."""
+    return _candidate(where, one, "", waits).starts_in_s
+
+
 def _candidate(where: Where, one: GpuOffer, count: str, waits: Waits) -> Candidate:
     usual = waits.usual(where)
     absent = one.machines == 0 and usual is None

@@ -13,17 +13,26 @@ from dataclasses import replace
 from cluster_bot.errors import UnreadableRunError
 from cluster_bot.log import get_logger
 from cluster_bot.meter import RELAY_S, Meter
-from cluster_bot.runs.ports import Attachment, FeedGoneError, Gap, Hints, Memory, Place, RunFeed, Store, artifact_blob
-from cluster_bot.runs.run import Reason, Run
+from cluster_bot.runs.ports import (
+    Attachment,
+    FeedGoneError,
+    Gap,
+    Hints,
+    Memory,
+    Place,
+    RunFeed,
+    Store,
+    Turn,
+    artifact_blob,
+)
+from cluster_bot.runs.run import Reason, Run, Status
+from cluster_bot.scheduling.diagnosis import Diagnosis
 from cluster_bot.scheduling.lines import Lines
+from cluster_bot.scheduling.logs import EVENTS_A_READ, SHOWN_KINDS, whole_log
 from cluster_bot.scheduling.workers import Bell, Workers
 from cluster_runner.wire import Event
 
 log = get_logger(__name__)
-
-SHOWN_KINDS = ("log", "gap")
-# Few, because an event of nothing but line ends is 8,192 lines, and the loop breathes between two reads.
-EVENTS_A_READ = 16
 
 # While it is too soon to write, reading each line as it comes would be work for nothing; not to read at all would leave
 # a second's flood for the moment of writing.
@@ -106,7 +115,7 @@ class Relay:
             return
         feed = self._make_feed(run, memory)
         try:
-            await _Service(self._store, feed, run_id, bell, self._pace_s, self._meter).serve()
+            await _Service(self._store, feed, run, bell, self._pace_s, self._meter).serve()
         except FeedGoneError as gone:
             log.warning("feed is gone: %s", gone, extra={"action": "feed_gone", "run": run_id})
             await memory.save(replace(memory.place, closed=True))
@@ -115,15 +124,16 @@ class Relay:
 class _Service:
     """One feed, from its opening to its verdict."""
 
-    def __init__(self, store: Store, feed: RunFeed, run_id: str, bell: Bell, pace_s: float, meter: Meter) -> None:
+    def __init__(self, store: Store, feed: RunFeed, run: Run, bell: Bell, pace_s: float, meter: Meter) -> None:
         self._meter = meter
         self._came_at: float | None = None
         self._store = store
         self._feed = feed
-        self._run_id = run_id
+        self._run_id = run.id
         self._bell = bell
         self._pace_s = pace_s
-        self._lines = Lines()
+        self._diagnosis = Diagnosis(run.spec.files)
+        self._lines = Lines(self._diagnosis.hear)
         self._read = (0, 0)  # attempt, last event read
         self._next_write_at = self._next_read_at = 0.0
         self._behind = False
@@ -142,12 +152,20 @@ class _Service:
             if early_s > 0:
                 # What is there to read must wait anyway; it came now at the earliest.
                 self._came_at = self._came_at or time.monotonic()
-                await self._feed.show(run)
+                await self._show(run)
                 await self._bell.wait(early_s)
                 continue
             await self._take_events(run)
-            await self._feed.show(run)
+            await self._show(run)
             await self._bell.wait(await self._flush(run) if self._behind else None)
+
+    async def _show(self, run: Run) -> None:
+        """Bring the status up to date, with the run's place among its owner's where it waits."""
+        turn = None
+        if run.status in (Status.QUEUED, Status.STARTING):
+            waiting = await self._store.waiting_of(run.owner.id)
+            turn = Turn(waiting.index(run.number) + 1, len(waiting)) if run.number in waiting else None
+        await self._feed.show(run, turn)
 
     async def _flush(self, run: Run) -> float | None:
         """Write unless it is too soon after the last write; how long to wait until then."""
@@ -197,9 +215,9 @@ class _Service:
         self._measure()
         files = await self._files(run)
         if self._feed.abridged:
-            files.insert(0, await self._whole_log(run))
-        compiling = run.reason is Reason.COMPILE_ERROR and self._lines.first_error
-        await self._feed.close(run, files, last_error=compiling or self._lines.last_error)
+            files.insert(0, Attachment("log.txt", (await whole_log(self._store, run.id, run.attempt)).content))
+        compiling = run.reason is Reason.COMPILE_ERROR
+        await self._feed.close(run, files, self._diagnosis.of_compiler() if compiling else self._diagnosis.of_program())
 
     async def _files(self, run: Run) -> list[Attachment]:
         files = []
@@ -207,13 +225,3 @@ class _Service:
             content = await self._store.blob(run.id, artifact_blob(run.attempt, event.n))
             files.append(Attachment(str(event.body["name"]), content, str(event.body.get("detail") or "")))
         return files
-
-    async def _whole_log(self, run: Run) -> Attachment:
-        """All that was kept of the output, raw but for its encoding."""
-        parts: list[str] = []
-        after = 0
-        while events := await self._store.events(run.id, run.attempt, after, kinds=SHOWN_KINDS, limit=EVENTS_A_READ):
-            after = events[-1].n
-            for event in events:
-                parts.append(str(event.body["text"]) if event.kind == "log" else "\n[…]\n")
-        return Attachment("log.txt", "".join(parts).encode("utf-8", "replace"))

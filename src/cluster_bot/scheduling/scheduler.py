@@ -13,12 +13,14 @@ from cluster_bot.errors import StaleRunError, UserError
 from cluster_bot.log import get_logger
 from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
-from cluster_bot.runs.ports import Discerning, GpuOffer, Hints, Launcher, Store, Submission
+from cluster_bot.runs.ports import Discerning, Gate, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
-from cluster_bot.runs.rules import Limits, Rules
+from cluster_bot.runs.rules import Limits, Rules, Usage
 from cluster_bot.runs.run import Member, Reason, Run
-from cluster_bot.runs.spec import RunSpec
-from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, listed, ranked, why
+from cluster_bot.runs.shares import Shares
+from cluster_bot.runs.spec import Auto, RunSpec, Where
+from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, expected_s, listed, ranked, why
+from cluster_bot.scheduling.reading import Reading
 
 log = get_logger(__name__)
 
@@ -45,15 +47,20 @@ class Scheduler:
         clock: Callable[[], float] = time.time,
         meter: Meter | None = None,
         waits: Waits | None = None,
+        shares: Shares | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._store = store
         self._hints = (wishes, news)
         self._launchers = {launcher.name: launcher for launcher in launchers}
         self._limits = limits
+        self._shares = shares or Shares()
+        self._gate = gate
         self._rules = rules
         self._clock = clock
         self._meter = meter or Meter()
         self._waits = waits or Waits()
+        self.reading = Reading(store)
 
     @property
     def launchers(self) -> Sequence[str]:
@@ -64,10 +71,15 @@ class Scheduler:
         """Admit a run; from the return on it survives anything. The same request again returns the same run."""
         if submission.spec.launcher not in self._launchers:
             raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher=submission.spec.launcher)
+        limits = self.limits_of(submission.owner, submission.groups)
+        for where in submission.spec.order:
+            limits.check_gpu(where.gpu)
         launcher = self._launchers[submission.spec.launcher]
         if isinstance(launcher, Discerning):
             await launcher.check(submission.spec)
-        admission = await self._store.admit(submission, self._limits, self._clock())
+        if self._gate is not None:
+            await self._gate.check(submission)
+        admission = await self._store.admit(submission, limits, self._clock())
         run = admission.run
         if admission.fresh:
             self._meter.count(RUNS_ADMITTED, run.launcher)
@@ -76,6 +88,14 @@ class Scheduler:
         )
         self._hint(run)
         return run
+
+    def limits_of(self, member: Member, groups: Collection[str]) -> Limits:
+        """What a member who is in `groups` may have."""
+        return self._shares.of(self._limits, member.id, groups)
+
+    async def usage_of(self, member: Member) -> Usage:
+        """What a member has of the bot at the moment."""
+        return await self._store.usage(member.id, self._clock())
 
     async def cancel(self, number: int, by: Member, *, rules_over: Callable[[Run], bool] = _nobody) -> Run:
         """Wish run #number to end; returns it as it then stands.
@@ -108,10 +128,6 @@ class Scheduler:
         for hints in self._hints:
             hints.give(run.id)
 
-    async def live_runs(self) -> list[Run]:
-        """Everybody's unfinished runs, newest first."""
-        return (await self._store.unfinished())[::-1]
-
     async def offers(self, launcher: str) -> Sequence[GpuOffer]:
         """What a launcher has on offer now; nothing where there is no such launcher."""
         one = self._launchers.get(launcher)
@@ -122,6 +138,21 @@ class Scheduler:
         asked = [self._offers_in_time(one) for one in self._launchers.values()]
         answers = zip(self._launchers, await asyncio.gather(*asked), strict=True)
         return {launcher: offers for launcher, offers in answers if offers is not None}
+
+    async def board(self) -> Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None]:
+        """What each launcher has on offer and how soon a run would begin; None for one that does not answer."""
+        offers = await self.all_offers()
+        return {
+            name: [(one, expected_s(Where(name, one.gpu), one, self._waits)) for one in offers[name]]
+            if name in offers
+            else None
+            for name in self._launchers
+        }
+
+    async def offers_in_time(self, launcher: str) -> Sequence[GpuOffer] | None:
+        """What a launcher that is switched on has on offer; None where it does not answer soon enough."""
+        one = self._launchers.get(launcher)
+        return None if one is None else await self._offers_in_time(one)
 
     async def _offers_in_time(self, launcher: Launcher) -> Sequence[GpuOffer] | None:
         try:
@@ -137,11 +168,17 @@ class Scheduler:
         offers = await self.all_offers()
         return any(one not in offers or any(offer.gpu is not None for offer in offers[one]) for one in self._launchers)
 
-    async def choose(self, spec: RunSpec, prefer: Prefer) -> RunSpec:
-        """`spec` with the launchers that offer its GPU, the best first, and why; raises UserError where none does."""
+    async def choose(self, spec: RunSpec, prefer: Prefer, limits: Limits | None = None) -> RunSpec:
+        """`spec` with the launchers that offer its GPU, the best first, and why; raises UserError where none does.
+
+        With `limits`, only GPUs that these allow.
+        """
         offers = await self.all_offers()
-        found = candidates(spec.gpu or "", offers, self._waits)
+        offering = candidates(spec.gpu or "", offers, self._waits)
+        found = [one for one in offering if limits is None or limits.allows(one.where.gpu)]
         if not found:
+            if limits is not None and offering:
+                limits.check_gpu(offering[0].where.gpu)
             offered = listed(offers)
             raise refuse(Refusal.GPU_NOT_ON_OFFER, offered=offered) if offered else refuse(Refusal.NOTHING_ON_OFFER)
         refusals = await asyncio.gather(*(self._refusal_of(one, spec) for one in found))
@@ -149,7 +186,9 @@ class Scheduler:
         if not order:
             raise next(refusal for refusal in refusals if refusal is not None)
         first, *others = (one.where for one in order)
-        return replace(spec, launcher=first.launcher, gpu=first.gpu, others=tuple(others), why=why(order, prefer))
+        auto = Auto(spec.gpu or "", prefer)
+        reason = why(order, prefer)
+        return replace(spec, launcher=first.launcher, gpu=first.gpu, others=tuple(others), why=reason, auto=auto)
 
     async def _refusal_of(self, one: Candidate, spec: RunSpec) -> UserError | None:
         """Why the launcher could never start it; None where it could, or does not say in time."""

@@ -16,12 +16,14 @@ from cluster_bot.errors import ClusterBotError, UnreadableRunError
 from cluster_bot.runs.ports import Place, Standing
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.runs.spec import RunSpec
+from cluster_bot.runs.summary import Summary
 from cluster_runner.wire import Event
 
 # What has a column, or a table, of its own, and so is not in a run's document.
 _APART = ("id", "number", "status", "attempt", "version", "created_at", "finished_at", "spec")
 
 _RUN = TypeAdapter(Run)
+_SUMMARY = TypeAdapter(Summary)
 
 
 def run_values(run: Run) -> dict[str, Any]:
@@ -32,6 +34,8 @@ def run_values(run: Run) -> dict[str, Any]:
         "attempt": run.attempt,
         "version": run.version,
         "finished_at": run.finished_at,
+        "gpu_s": run.gpu_s,
+        "gpu": None if run.gpu is None else text_of(run.gpu),
         "document": _dumps({name: value for name, value in _plain(run).items() if name not in _APART}),
     }
 
@@ -44,6 +48,7 @@ def first_values(run: Run) -> dict[str, Any]:
         "origin_key": run.origin.key,
         "owner_id": run.owner.id,
         "created_at": run.created_at,
+        "main": text_of(run.spec.main),
     }
 
 
@@ -68,6 +73,20 @@ def run_of(row: Mapping[Any, Any], spec: str | RunSpec) -> Run:
         # A rule of the domain that has become stricter, or a document that is no JSON object.
         why = type(error).__name__
     raise UnreadableRunError(f"run {row['id']} can't be read: {why}")
+
+
+def summary_of(row: Mapping[Any, Any]) -> Summary:
+    """The summary of a row of `runs` with its feed's place; raises UnreadableRunError."""
+    columns = {name: row[name] for name in ("number", "main", "launcher", "gpu", "status", "created_at", "finished_at")}
+    try:
+        document = json.loads(row["document"])
+        said = {name: document.get(name) for name in ("owner", "origin", "reason", "started_at")}
+        ran_s = (document.get("outcome") or {}).get("duration_s")
+        place = json.loads(row["place"])["state"]
+        return _SUMMARY.validate_python({**columns, **said, "ran_s": ran_s, "place": place})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Pydantic's errors are ValueErrors, and quote what was stored.
+        raise UnreadableRunError(f"run {row['id']} can't be listed") from None
 
 
 def standing_of(row: Mapping[Any, Any]) -> Standing:
@@ -97,6 +116,11 @@ def place_of(text: str, closed: bool) -> Place:
     """The place of a row of `feeds`."""
     document = json.loads(text)
     return Place(state=document["state"], shown_version=document["shown_version"], closed=closed)
+
+
+def text_of(text: str) -> str:
+    """`text` as any database keeps it in a column."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _plain(value: Any) -> Any:

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, 
 from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError, UnreadableRunError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Admission, Place, Standing, Submission
-from cluster_bot.runs.rules import Limits
+from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Run
-from cluster_bot.store import codec, statements
+from cluster_bot.runs.summary import Summary, Which
+from cluster_bot.store import codec, lists, statements
 from cluster_bot.store.dialects import Dialect, dialect_of
 from cluster_bot.store.known_runs import KnownRuns
 from cluster_bot.store.reader import Reader
@@ -32,6 +33,8 @@ log = get_logger(__name__)
 
 # Beyond so many runs the oldest is forgotten, and its last event is counted from the first again.
 _REMEMBERED_RUNS = 1000
+# Seconds over which a member's usage is counted.
+HOUR_S, DAY_S = 3600.0, 86_400.0
 
 
 class BlobTooLargeError(ClusterBotError):
@@ -83,10 +86,14 @@ class SqlStore:
             )
             if known is not None:
                 return Admission(codec.run_of(known, known["spec"]), fresh=False)
-            limits.check(*_live(connection, submission.owner.id))
+            limits.check(_usage(connection, submission.owner.id, now), submission.spec.most_gpu_s)
             return Admission(_insert(connection, submission, now), fresh=True)
 
         return await self._writer.transaction(work)
+
+    async def usage(self, member_id: str, now: float) -> Usage:
+        """What a member has of the bot at the moment."""
+        return await self._reader.ask(lambda connection: _usage(connection, member_id, now))
 
     async def load(self, run_id: str) -> Run:
         """The run; raises UnknownRunError, and UnreadableRunError."""
@@ -154,6 +161,19 @@ class SqlStore:
         query = statements.RUNS.where(runs.c.owner_id == member_id).order_by(runs.c.number.desc()).limit(limit)
         return self._readable(await self._read(query, _run_or_why_not))
 
+    async def summaries(self, which: Which, limit: int, offset: int = 0) -> list[Summary]:
+        """The runs that are meant, live ones first, then newest first; those that can't be read are left out."""
+        return await self._reader.ask(lambda connection: lists.summaries(connection, which, limit, offset))
+
+    async def count(self, which: Which) -> int:
+        """How many runs are meant."""
+        [row] = await self._reader.rows(lists.counted(which))
+        return int(row["count"])
+
+    async def waiting_of(self, member_id: str) -> list[int]:
+        """The numbers of the member's runs that are QUEUED or STARTING, oldest first."""
+        return [int(row["number"]) for row in await self._reader.rows(statements.WAITING_OF, owner=member_id)]
+
     # --- events -------------------------------------------------------------------------------------------------
 
     async def append(self, run_id: str, attempt: int, events: Sequence[Event]) -> int:
@@ -169,6 +189,11 @@ class SqlStore:
         if kinds is None:
             return await self._read(statements.EVENTS, codec.event_of, **given)
         return await self._read(statements.EVENTS_OF_KINDS, codec.event_of, kinds=list(kinds), **given)
+
+    async def log_size(self, run_id: str, attempt: int) -> int:
+        """About how many characters of output are kept."""
+        [row] = await self._reader.rows(statements.LOG_SIZE, run=run_id, attempt=attempt)
+        return int(row["size"])
 
     async def last_event(self, run_id: str, attempt: int) -> int:
         """The highest event number kept without a gap below it; 0 where there is none."""
@@ -272,12 +297,23 @@ def _run_or_why_not(row: RowMapping) -> tuple[str, Run | UnreadableRunError]:
         return row["id"], error
 
 
-def _live(connection: Connection, owner_id: str) -> tuple[int, int]:
-    """How many live runs the owner has, and all together."""
-    mine = func.count().filter(runs.c.owner_id == owner_id)
-    counted = connection.execute(select(mine, func.count()).where(runs.c.status.in_(statements.LIVE)))
-    of_owner, in_all = counted.one()
-    return int(of_owner), int(in_all)
+def _usage(connection: Connection, owner_id: str, now: float) -> Usage:
+    """What the owner has of the bot at this moment."""
+    mine = runs.c.owner_id == owner_id
+    # A run that began before the day and still goes on is counted with the live ones, and no run is counted twice.
+    day, hour = now - DAY_S, now - HOUR_S
+    older = func.coalesce(func.sum(runs.c.gpu_s).filter(mine, runs.c.created_at <= day), 0.0)
+    counted = select(func.count().filter(mine), func.count(), older).where(runs.c.status.in_(statements.LIVE))
+    live, in_all, older_gpu_s = connection.execute(counted).one()
+    recent = runs.c.created_at > hour
+    counted = select(
+        func.count().filter(recent),
+        func.min(runs.c.created_at).filter(recent),
+        func.coalesce(func.sum(runs.c.gpu_s), 0.0),
+    ).where(mine, runs.c.created_at > day)
+    in_hour, oldest, gpu_s = connection.execute(counted).one()
+    ends_in_s = 0.0 if oldest is None else float(oldest) - hour
+    return Usage(int(live), int(in_all), int(in_hour), ends_in_s, float(older_gpu_s) + float(gpu_s))
 
 
 def _insert(connection: Connection, submission: Submission, now: float) -> Run:

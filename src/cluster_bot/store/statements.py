@@ -9,7 +9,7 @@ from sqlalchemy import Select, bindparam, func, select, update
 from cluster_bot.runs.run import Status
 from cluster_bot.store.tables import events, feeds, runs, specs
 
-_SAVED = ("status", "launcher", "attempt", "version", "finished_at", "document")
+_SAVED = ("status", "launcher", "gpu", "attempt", "version", "finished_at", "gpu_s", "document")
 LIVE = [status.value for status in Status if not status.final]
 
 RUNS = select(runs, specs.c.document.label("spec")).join_from(runs, specs, specs.c.run_id == runs.c.id)
@@ -28,6 +28,13 @@ THESE = RUNS.where(runs.c.id.in_(bindparam("run_ids", expanding=True)))
 UNFINISHED = select(runs.c.id, runs.c.version).where(runs.c.status.in_(LIVE)).order_by(runs.c.number)
 # :launcher
 UNFINISHED_OF = UNFINISHED.where(runs.c.launcher == bindparam("launcher"))
+
+# :owner
+WAITING_OF = (
+    select(runs.c.number)
+    .where(runs.c.owner_id == bindparam("owner"), runs.c.status.in_([Status.QUEUED.value, Status.STARTING.value]))
+    .order_by(runs.c.number)
+)
 
 OPEN_FEEDS = (
     select(runs.c.id).join(feeds, feeds.c.run_id == runs.c.id).where(feeds.c.closed.is_(False)).order_by(runs.c.number)
@@ -57,6 +64,12 @@ EVENTS = (
     .limit(bindparam("most"))
 )
 EVENTS_OF_KINDS = EVENTS.where(events.c.kind.in_(bindparam("kinds", expanding=True)))
+
+# The names and quotes of a log event's document are not output.
+_AROUND = len('{"stream": "stdout", "text": ""}')
+LOG_SIZE = select(func.coalesce(func.sum(func.length(events.c.body) - _AROUND), 0).label("size")).where(
+    *_OF_ATTEMPT, events.c.kind == "log"
+)
 
 
 def _last_event() -> Select[tuple[int]]:

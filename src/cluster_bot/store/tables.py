@@ -63,11 +63,15 @@ runs = Table(
     Column("version", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
+    Column("gpu_s", Float, nullable=False, server_default="0"),
+    Column("main", String, nullable=False, server_default=""),
+    Column("gpu", String),
     Column("document", Text, nullable=False),
     UniqueConstraint("id"),
     UniqueConstraint("origin_key"),
     Index("ix_runs_owner_id", "owner_id", "number"),
     Index("ix_runs_status", "status", "owner_id"),
+    Index("ix_runs_owner_created", "owner_id", "created_at"),
     sqlite_autoincrement=True,
 )
 

@@ -24,7 +24,7 @@ from .views import channel_view, event_view, interaction_view, message_view, req
 if TYPE_CHECKING:
     from .server import DiscordServer
 
-FILE_FIELD = re.compile(r"^files\[([-_\w]+)\]$")
+FILE_FIELD = re.compile(r"^files\[([^\[\]]{1,100})\]$")
 LONGEST_WAIT_S = 60.0
 FAULT_FIELDS = (
     "method",

@@ -74,6 +74,8 @@ class Interaction:
     guild: Guild | None
     channel: Channel
     created_at: float
+    data: Json = field(default_factory=dict, repr=False)
+    """What the bot was sent of it."""
     source: Message | None = None
     """The message whose component was used."""
     command_name: str | None = None
@@ -176,6 +178,7 @@ class Interactions:
             guild,
             channel,
             now,
+            data,
             source=source,
             command_name=command_name,
             target=target,

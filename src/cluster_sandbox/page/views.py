@@ -10,6 +10,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from cluster_sandbox.discord.commands import SUB_COMMAND, SUB_COMMAND_GROUP
+from cluster_sandbox.discord.errors import ApiError
 from cluster_sandbox.discord.interactions import Interaction
 from cluster_sandbox.discord.members import Acting
 from cluster_sandbox.discord.model import (
@@ -23,6 +24,7 @@ from cluster_sandbox.discord.model import (
     MessageType,
     User,
 )
+from cluster_sandbox.discord.options import CommandError
 
 if TYPE_CHECKING:
     from cluster_sandbox.discord.server import DiscordServer
@@ -43,8 +45,10 @@ class Views:
     # --- who may see --------------------------------------------------------------------------------
 
     def sees_channel(self, channel: Channel, viewer: int) -> bool:
-        """Whether a member sees a channel or thread of the guild; a private thread is for those in it."""
+        """Whether a member sees a channel, thread or conversation; a private thread is for those in it."""
         world = self._server.service.world
+        if channel.type is ChannelType.DM:
+            return channel.recipient_id == viewer
         if channel.guild_id != self.guild.id or not world.may(channel, viewer, "VIEW_CHANNEL"):
             return False
         if channel.type is not ChannelType.PRIVATE_THREAD or channel.thread is None:
@@ -59,21 +63,29 @@ class Views:
     # --- places and people --------------------------------------------------------------------------
 
     def places(self, viewer: int) -> dict[str, Json]:
-        """The channels and threads a member sees, by id."""
+        """The channels and threads a member sees, and their conversation with the bot, by id."""
         world = self._server.service.world
-        found = [*world.guild_channels(self.guild.id), *world.threads(self.guild.id)]
-        return {str(one.id): self._place(one) for one in found if self.sees_channel(one, viewer)}
+        found = [*world.guild_channels(self.guild.id), *world.threads(self.guild.id), self.conversation(viewer)]
+        return {str(one.id): self._place(one, viewer) for one in found if self.sees_channel(one, viewer)}
 
-    @staticmethod
-    def _place(channel: Channel) -> Json:
-        info = channel.thread
+    def conversation(self, viewer: int) -> Channel:
+        """A member's direct messages with the bot, which are there before anything was said in them."""
+        world = self._server.service.world
+        return world.direct_channel(world.user(viewer))
+
+    def _place(self, channel: Channel, viewer: int) -> Json:
+        info, world = channel.thread, self._server.service.world
+        direct = channel.type is ChannelType.DM
+        locked = bool(info and info.locked) and not world.may(channel, viewer, "MANAGE_THREADS")
+        needed = "SEND_MESSAGES_IN_THREADS" if info else "SEND_MESSAGES"
         return {
             "id": str(channel.id),
-            "name": channel.name,
+            "name": world.bot.name if direct else channel.name,
             "type": int(channel.type),
             "parent_id": None if channel.parent_id is None else str(channel.parent_id),
             "position": channel.position,
             "archived": bool(info and info.archived),
+            "writable": not locked and world.may(channel, viewer, needed),
             "messages": info.message_count if info else 0,
             "newest": None if channel.last_message_id is None else str(channel.last_message_id),
         }
@@ -101,16 +113,22 @@ class Views:
         }
 
     def commands(self, acting: Acting) -> list[Json]:
-        """The commands a member is offered, one entry for each full name."""
+        """The commands a member can type, one entry for each full name; `places`: where ("guild", "dm")."""
+        found: dict[str, Json] = {}
+        for place, channel in self._kinds_of_place(acting.user_id).items():
+            try:
+                offered = acting.offered(channel.id)
+            except (ApiError, CommandError):
+                continue  # the member may use none there
+            for leaf in [leaf for one in offered for leaf in _leaves(one, one["name"])]:
+                found.setdefault(leaf["name"], {**leaf, "places": []})["places"].append(place)
+        return sorted(found.values(), key=lambda one: str(one["name"]))
+
+    def _kinds_of_place(self, viewer: int) -> dict[str, Channel]:
+        """A channel of each kind that makes a difference for what is offered."""
         channels = self._server.service.world.guild_channels(self.guild.id)
-        text = next((one for one in channels if one.type is ChannelType.TEXT), None)
-        if text is None or not self._server.service.world.may(text, acting.user_id, "USE_APPLICATION_COMMANDS"):
-            return []
-        found: list[Json] = []
-        for command in acting.offered(text.id):
-            if command["type"] == 1:
-                found += _leaves(command, command["name"])
-        return sorted(found, key=lambda one: str(one["name"]))
+        text = [one for one in channels if one.type is ChannelType.TEXT and self.sees_channel(one, viewer)]
+        return {**({"guild": text[0]} if text else {}), "dm": self.conversation(viewer)}
 
     # --- messages and interactions ------------------------------------------------------------------
 
@@ -130,6 +148,7 @@ class Views:
             "content": message.content,
             "embeds": message.embeds,
             "components": message.components,
+            "layout": bool(message.flags & MessageFlag.COMPONENTS_V2),
             "attachments": [self._file(one) for one in message.attachments],
             "private": message.ephemeral,
             "loading": loading,
@@ -185,6 +204,7 @@ class Views:
             "channel_id": str(opened.channel.id),
             "command": opened.command_name,
             "source_id": str(opened.source.id) if opened.source else None,
+            "modal": opened.modal,
         }
 
 

@@ -6,7 +6,7 @@ import pytest
 from town import Town
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.thread_feed import FILES_BYTES, fitting_files
+from cluster_bot.discord_bot.ending import FILES_BYTES, fitting_files
 from cluster_bot.runs.ports import Attachment
 from cluster_bot.runs.run import Status
 
@@ -49,4 +49,3 @@ def test_a_message_takes_ten_files_and_so_many_bytes(sizes: list[int], fit: int)
     fitting, left_out = fitting_files(files)
     assert (len(fitting), len(left_out)) == (fit, len(sizes) - fit)
     assert sum(len(file.content or b"") for file in fitting) <= FILES_BYTES
-    assert len(messages.left_out(left_out)) < 1000

@@ -37,17 +37,19 @@ async def test_hostile_output_stays_in_its_block_and_pings_nobody(town: Town, sh
     assert all(event.mentions == () and not event.mention_everyone for event in ours)
     output = [one.content for one in town.of(place) if "```" in one.content]
     for content in output:
-        marker, _, rest = content.partition("```\n")
+        marker, _, rest = content.partition("```ansi\n")
         assert marker == (f"-# Run #{place.number} · output 1\n" if shared else "")
         assert rest.endswith("\n```")
         assert "```" not in rest.removesuffix("\n```")
     shown = "\n".join(output)
+    assert shown.count("\x1b") == 2
+    shown = shown.replace("\x1b[31mred\x1b[0m", "red")
     assert all(char.isprintable() or char in "\n\u200b" for char in shown)
     assert not set(shown) & set("\u202e\u202c\u2066\u2069\u200f\x1b\x00\x07\x08")
     for told in ("red  ", "cleared", "@everyone @here", "a right to left mark", "nul  bell  back", "not utf-8"):
         assert told in shown
     verdict = town.of(place)[-1].content
-    assert "the program ended with exit code 3." in verdict
+    assert "the program ended with exit code 3; " in verdict
     assert "> `'@everyone' <@" in verdict
     assert verdict.count("`") % 2 == 0
 

@@ -78,19 +78,34 @@ async def test_where_no_thread_can_be_used_the_output_goes_into_the_channel(town
     assert town.server.threads() == []
 
 
-@pytest.mark.parametrize("missing", ["SEND_MESSAGES", "VIEW_CHANNEL"])
+NEEDED = {
+    "SEND_MESSAGES": "*Send Messages*",
+    "SEND_MESSAGES ATTACH_FILES": "*Send Messages* and *Attach Files*",
+    "SEND_MESSAGES CREATE_PUBLIC_THREADS READ_MESSAGE_HISTORY": (
+        "*Send Messages*, *Create Public Threads* and *Read Message History*"
+    ),
+    "VIEW_CHANNEL": (
+        "*View Channel*, *Send Messages*, *Send Messages in Threads*, *Create Public Threads*, *Attach Files* and "
+        "*Read Message History*"
+    ),
+}
+
+
+@pytest.mark.parametrize("missing", NEEDED)
 async def test_where_nothing_can_be_written_nothing_is_admitted(town: Town, missing: str) -> None:
-    town.server.deny(town.general, missing)
+    town.server.deny(town.general, *missing.split())
     refused = await (await town.run(HELLO)).answered()
-    assert (refused.content, refused.ephemeral) == (messages.CANNOT_WRITE_HERE, True)
+    assert refused.content == messages.CANNOT_WRITE_HERE.format(missing=NEEDED[missing])
+    assert refused.ephemeral
     assert await town.runs_of(town.ada) == []
 
 
 async def test_a_thread_that_may_not_be_written_to_is_refused_too(town: Town) -> None:
     thread = town.server.start_thread(town.general, "talk", owner=town.ada)
-    town.server.deny(town.general, "SEND_MESSAGES_IN_THREADS")
+    town.server.deny(town.general, "SEND_MESSAGES_IN_THREADS", "SEND_MESSAGES", "CREATE_PUBLIC_THREADS")
     refused = await (await town.run(HELLO, channel=thread)).answered()
-    assert (refused.content, refused.ephemeral) == (messages.CANNOT_WRITE_HERE, True)
+    assert refused.content == messages.CANNOT_WRITE_HERE.format(missing="*Send Messages in Threads*")
+    assert refused.ephemeral
     assert await town.runs_of(town.ada) == []
 
 

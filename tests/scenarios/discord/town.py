@@ -21,6 +21,7 @@ from discord.http import Route
 
 from cluster_bot.app import Parts, open_parts, run_bot
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.chunks import lines_in
 from cluster_bot.runs.ports import Launcher, Store
 from cluster_bot.runs.ports import Place as StoredPlace
 from cluster_bot.runs.run import Run, Status
@@ -28,8 +29,9 @@ from cluster_bot.settings import Settings
 from cluster_sandbox.discord import Acting, DiscordServer, File, Interaction, Message, MessageEvent
 
 PATIENCE_S = 60.0
-_BLOCK = re.compile(r"```\n(.*)\n```", re.DOTALL)
-_OPENED = re.compile(r"Run #(\d+) is here: <#(\d+)>")
+_OPENED = re.compile(
+    r"Run #(\d+) is (?:here: <#|in your direct messages with me: https://discord\.com/channels/@me/)(\d+)>?"
+)
 
 # Prints "before", waits until the file named by its argument is there, prints "after".
 HOLDING = """
@@ -190,7 +192,7 @@ class Town:
 
     def press(self, place: Place, member: Acting | None = None, label: str = "Cancel") -> Any:
         """Press the button under the run's status message."""
-        status = next(one for one in self.of(place) if one.components)
+        status = next(one for one in self.of(place) if has_button(one, label))
         return (member or self.ada).press(status.id, channel_id=place.room, label=label)
 
     def delete(self, message: Message) -> None:
@@ -213,8 +215,7 @@ class Town:
 
     def lines(self, place: Place) -> list[str]:
         """The output as it stands there now."""
-        blocks = [_BLOCK.search(one.content) for one in self.of(place)]
-        return [line for block in blocks if block for line in block[1].split("\n")]
+        return [line for one in self.of(place) for line in lines_in(one.content)]
 
     async def event(self, fits: Callable[[MessageEvent], Any], within_s: float = PATIENCE_S) -> MessageEvent:
         """The first thing that became visible, or will, and fits."""
@@ -224,8 +225,7 @@ class Town:
         """The event by which this line of the run became visible."""
 
         def shows(event: MessageEvent) -> bool:
-            block = _BLOCK.search(event.content)
-            return event.channel_id == place.room and block is not None and text in block[1].split("\n")
+            return event.channel_id == place.room and text in lines_in(event.content)
 
         return await self.event(shows)
 
@@ -269,6 +269,11 @@ class Town:
         run = await self.store.by_number(place.number)
         assert run is not None
         return run
+
+
+def has_button(message: Message, label: str) -> bool:
+    """Whether a button with this label stands under the message."""
+    return any(one["label"] == label for row in message.components for one in row["components"])
 
 
 async def _end_delayed_ready() -> None:

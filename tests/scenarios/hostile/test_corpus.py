@@ -14,6 +14,7 @@ from unicodedata import category
 import pytest
 
 from cluster_bot.runs.run import Status
+from cluster_bot.scheduling.colours import uncoloured
 
 from .conftest import MODES, Halls, best_mode
 from .corpus import FILES, OUTPUT, PROCESSES, REACH, Hostile
@@ -78,10 +79,11 @@ async def judge(seen: Seen, program: Hostile, hall: Hall) -> None:
         assert not any(text in message.content for text in program.hides)
         assert (message.mentions, message.mention_roles, message.mention_everyone) == ([], [], False)
         assert not message.embeds
-        assert {one for one in message.content if category(one) in ("Cc", "Cs", "Zl", "Zp")} <= {"\n", "\t"}
-    for block in (one.content for one in seen.messages if one.content.startswith("```\n")):
+        # Of escapes there are colours alone; that they are whole is judged where lines are made.
+        assert {one for one in uncoloured(message.content) if category(one) in ("Cc", "Cs", "Zl", "Zp")} <= {"\n", "\t"}
+    for block in (one.content for one in seen.messages if one.content.startswith("```")):
         assert block.endswith("\n```")
-        assert "```" not in block[4:-4]
+        assert "```" not in block[3:-3]
     if program.attachments is not None:
         assert len(seen.verdict.attachments) == program.attachments
     for attachment in seen.verdict.attachments:

@@ -7,6 +7,7 @@ import re
 from itertools import pairwise
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.chunks import lines_in
 from cluster_bot.runs.run import Reason, Status
 from cluster_sandbox.discord import Message
 
@@ -14,7 +15,6 @@ from .programs import Noted, read_ledger
 from .stage import OVER_TOKENS_S, Stage, Submission
 
 _UNKNOWN = messages.REASONS[Reason.DISPATCH_UNKNOWN].partition("} ")[2]
-_OPEN, _CLOSE = "```\n", "\n```"
 
 
 def complaints(stage: Stage) -> list[str]:
@@ -44,7 +44,14 @@ def _of(stage: Stage, submission: Submission, noted: Noted) -> list[str]:
     found += _unless(len(created) == 1, f"{len(created)} anchors were ever created")
     if len(room) < 2:
         return [*found, f"{len(room)} messages in the thread"]
-    status, *logs, verdict = room
+    first, *between, verdict = room
+    renewed = [one for one in between if messages.is_status(one.content)]
+    logs = [one for one in between if one not in renewed]
+    # One status, unless it was too old to be edited when there was something new to say.
+    for before, after in pairwise([first, *renewed]):
+        aged = after.created_at - before.created_at >= stage.server.policy.old_edit_s
+        found += _unless(aged, f"a second status within an hour: {after.content!r}")
+    status = [first, *renewed][-1]
     ended = messages.verdict_status(verdict.content)
     endings = (Status.LOST,) if unknowable else _endings(submission, noted)
     found += _unless(ended in endings, f"its last message is no such verdict: {verdict.content!r}")
@@ -52,7 +59,7 @@ def _of(stage: Stage, submission: Submission, noted: Noted) -> list[str]:
         found += _unless(_UNKNOWN in verdict.content, f"its verdict does not say what is unknown: {verdict.content!r}")
     wanted = messages.STATUS_WORDS.get(ended or Status.LOST, "")
     if not stage.frozen(status):
-        found += _unless(status.content.startswith(wanted), f"its first message is no such status: {status.content!r}")
+        found += _unless(status.content.startswith(wanted), f"it has no such status: {status.content!r}")
         found += _unless(not status.components, "its status still has a button")
     if not stage.frozen(anchors[0]):
         found += _unless(anchors[0].content.endswith(wanted), f"its anchor says {anchors[0].content!r}")
@@ -94,7 +101,7 @@ def _lines(submission: Submission, noted: Noted, logs: list[Message], ended: Sta
     shown: list[str] = []
     for log in logs:
         inside = _inside(log.content)
-        if inside is None:
+        if not inside:
             found.append(f"a message between status and verdict is no output: {log.content[:60]!r}")
             continue
         shown += inside.split("\n")
@@ -113,9 +120,7 @@ def _lines(submission: Submission, noted: Noted, logs: list[Message], ended: Sta
 
 
 def _inside(content: str) -> str | None:
-    if not content.startswith(_OPEN) or not content.endswith(_CLOSE):
-        return None
-    return content[len(_OPEN) : -len(_CLOSE)]
+    return "\n".join(lines_in(content)) if content.startswith("```") else None
 
 
 def _files(stage: Stage, submission: Submission, verdict: Message, ended: Status | None) -> list[str]:

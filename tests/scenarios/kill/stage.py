@@ -1,7 +1,6 @@
 """A stage: one Discord, one data folder, the lives of the bot that follow each other on it, and what was submitted.
 
-Used by every scenario of this folder. It waits for what the Discord server saw and for processes to end, never for
-time; the one timer is `kill_at`, for deaths at random moments. What happened is judged by `judge.py`.
+It waits for what the Discord server saw and for processes to end, never for time but in `kill_at`. `judge.py` judges.
 """
 
 import asyncio
@@ -265,14 +264,15 @@ class Stage:
     def over(self, submission: Submission) -> bool:
         """Whether the anchor, which is written last, tells the end; the verdict, where no anchor can be edited."""
         anchors, room = self.anchors(submission), self.room(submission)
+        buttons = any(one.components and not self.frozen(one) for one in room[:-1])
         if anchors and self.frozen(anchors[0]):
-            return len(room) > 1 and messages.verdict_status(room[-1].content) is not None
+            return len(room) > 1 and messages.verdict_status(room[-1].content) is not None and not buttons
         return any(_tells_the_end(one.content) for one in anchors)
 
     def frozen(self, message: Message) -> bool:
         """Whether this server takes no edit of the message any more, because it is older than an hour."""
-        policy = self.server.policy
-        return policy.old_edits == 0 and self.server.clock.now() - message.created_at >= policy.old_edit_s
+        old = self.server.clock.now() - message.created_at >= self.server.policy.old_edit_s
+        return old and self.server.policy.old_edits == 0
 
     def anchors(self, submission: Submission) -> list[Message]:
         """Its messages in the channel."""

@@ -9,7 +9,8 @@ from cluster_bot.runs.ports import Gap
 LINE = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=1000) | st.sampled_from(
     ["```", "````", "``", "`"]
 )
-LINES = st.lists(LINE, max_size=60)
+COLOURED = st.sampled_from(["\x1b[31mred\x1b[0m", "\x1b[1m`\x1b[0m``", "a" * 880 + "\x1b[4mb\x1b[0m"])
+LINES = st.lists(LINE | COLOURED, max_size=60)
 
 
 def lay_out(lines: list[str]) -> list[str]:
@@ -24,7 +25,7 @@ def lay_out(lines: list[str]) -> list[str]:
 
 @given(LINES)
 def test_every_line_is_shown_once_and_in_order(lines: list[str]) -> None:
-    shown = [line for body in lay_out(lines) if body for line in body[4:-4].split("\n")]
+    shown = [line for body in lay_out(lines) for line in chunks.lines_in(body)]
     expected = [chunks.defused(line) for line in lines]
     # A message with nothing to see is not sent.
     assert "".join(shown).split() == "".join(expected).split()
@@ -34,7 +35,7 @@ def test_every_line_is_shown_once_and_in_order(lines: list[str]) -> None:
 def test_no_message_is_too_long_or_can_be_broken_out_of(lines: list[str], partial: str) -> None:
     for body, _ in (chunks.fit(lines, partial), chunks.fit_tail(lines, partial)):
         assert chunks.units(body) <= chunks.MESSAGE_UNITS - chunks.HEADROOM_UNITS
-        assert "```" not in body[4:-4]
+        assert "```" not in body.removeprefix("```")[:-3]
 
 
 @given(LINES)
@@ -49,7 +50,7 @@ def test_a_full_message_never_changes_when_more_lines_come(lines: list[str]) -> 
 def test_the_tail_is_the_newest_lines(lines: list[str]) -> None:
     body, count = chunks.fit_tail(lines, "")
     newest = "\n".join(chunks.defused(line) for line in lines[len(lines) - count :])
-    assert body == (f"```\n{newest}\n```" if newest.strip() else "")
+    assert body in (f"```\n{newest}\n```", f"```ansi\n{newest}\n```") if newest.strip() else body == ""
 
 
 def test_a_block_tells_how_many_lines_it_shows() -> None:
@@ -62,3 +63,18 @@ def test_a_block_tells_how_many_lines_it_shows() -> None:
 def test_a_gap_is_said_in_words() -> None:
     body, _ = chunks.fit(["head", Gap(1234, 5_600_000), "tail"], "")
     assert body == "```\nhead\n… 1,234 lines (5.6 MB) were left out here …\ntail\n```"
+
+
+def test_a_block_is_painted_only_where_a_line_has_colours() -> None:
+    assert chunks.block(["plain"]) == "```\nplain\n```"
+    assert chunks.block(["plain", "\x1b[31mred\x1b[0m"]) == "```ansi\nplain\n\x1b[31mred\x1b[0m\n```"
+    assert chunks.block(["\x1b[31m \x1b[0m"]) == ""
+
+
+@given(LINES)
+def test_a_block_gives_its_lines_back(lines: list[str]) -> None:
+    body, used = chunks.fit(lines, "")
+    if body:
+        assert chunks.shown_count(lines, body) == used
+        assert chunks.lines_in(f"-# a note\n{body}") == [chunks.defused(line) for line in lines[:used]]
+    assert chunks.lines_in(f"{body}\nmore") == []

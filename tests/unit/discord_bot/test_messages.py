@@ -1,6 +1,7 @@
 """Every sentence: there is one for everything, none is too long, and nobody's names break out of it."""
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 from itertools import product
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.chunks import units
-from cluster_bot.runs.ports import Gap, GpuOffer
+from cluster_bot.runs.ports import Attachment, Gap, GpuOffer, Trouble, Turn
 from cluster_bot.runs.refusals import SENTENCES
 from cluster_bot.runs.run import Machine, Member, Origin, Reason, Run, Status
 from cluster_bot.runs.spec import RunSpec, Where
@@ -77,17 +78,18 @@ def test_a_reason_nobody_knows_is_said_to_be_that() -> None:
 def test_what_the_reasons_tell() -> None:
     outcome = Outcome("exited", 7, signal="SIGSEGV", duration_s=1.0)
     ended = replace(RUN, outcome=outcome)
-    assert messages.reason(replace(ended, reason=Reason.EXIT_CODE)) == "the program ended with exit code 7."
-    assert messages.reason(replace(ended, reason=Reason.SIGNAL)) == "the program was ended by SIGSEGV."
+    assert messages.reason(replace(ended, reason=Reason.EXIT_CODE)).startswith("the program ended with exit code 7; ")
+    told = messages.reason(replace(ended, reason=Reason.SIGNAL))
+    assert told == "the program was ended by SIGSEGV; look for an index or a pointer out of bounds."
     assert "the time limit of 1 min 30 s was over" in messages.reason(replace(ended, reason=Reason.TIME_LIMIT))
-    assert messages.reason(replace(ended, reason=Reason.LAUNCHER_REFUSED)) == "local refused to start it."
+    assert messages.reason(replace(ended, reason=Reason.LAUNCHER_REFUSED)).startswith("local refused to start it; ")
 
 
 def test_the_job_is_linked_in_a_word_before_and_after() -> None:
     run = replace(RUN, url="https://github.com/gpu-club/kernels/actions/runs/42")
     link = "[local job](<https://github.com/gpu-club/kernels/actions/runs/42>)"
     assert messages.status(replace(run, status=Status.RUNNING)).endswith(link)
-    assert messages.verdict(replace(run, status=Status.FAILED), last_error="").endswith(link)
+    assert messages.verdict(replace(run, status=Status.FAILED)).endswith(link)
     for odd in ("javascript:alert(1)", "https://a b", "https://x/)(<@1>", "https://" + "x" * 900, ""):
         assert "job](" not in messages.status(replace(run, url=odd))
 
@@ -96,7 +98,11 @@ def test_the_job_is_linked_in_a_word_before_and_after() -> None:
 def test_no_message_is_too_long(status: Status, reason: Reason | None) -> None:
     for phase in ("compile", "run"):
         run = replace(LONGEST, status=status, reason=reason, phase=phase)
-        texts = [messages.anchor(run), messages.status(run), messages.verdict(run, last_error="`@everyone` " * 500)]
+        texts = [
+            messages.anchor(run),
+            messages.status(run),
+            messages.verdict(run, trouble=Trouble("`@everyone` " * 500)),
+        ]
         for text in texts:
             assert units(messages.part_marker(run, "output 1000000") + text) <= 2000
         assert len(messages.thread_name(run)) <= 100
@@ -110,14 +116,16 @@ def test_no_other_sentence_is_too_long() -> None:
         messages.CANCELLED_AT_ONCE.format(number=10**18),
         messages.OPENED.format(number=10**18, room=2**63),
         messages.UNSEEN.format(number=10**18),
-        messages.CANNOT_WRITE_HERE,
+        messages.OPENED_DIRECT.format(number=10**18, room=2**63),
+        messages.cannot_write_here(["Send Messages in Threads"] * 7),
         messages.OUR_FAULT.format(reference="f" * 8),
         messages.HIDDEN.format(lines=10**12),
         messages.gap(Gap(10**12, 10**15)),
     ]
-    facts = {"name": WIDE, "size": 10**9, "limit": 10**9, "extensions": "." * 60, "problem": "p" * 60}
-    facts |= {"offered": "`g`, " * 250, "inside": WIDE * 2, "depth": 7, "programs": WIDE * 3}
-    fixed += [text.format(**facts, launcher="l" * 60, live=3, number=10**18) for text in SENTENCES.values()]
+    # Whatever else a sentence names is no longer than a word.
+    facts = defaultdict(lambda: "w" * 60, name=WIDE, size=10**9, limit=10**9, number=10**18, offered="`g`, " * 250)
+    facts |= {"allowed": ", ".join(["`" + "g" * 100 + "`"] * 12), "inside": WIDE * 2, "programs": WIDE * 3}
+    fixed += [text.format_map(facts) for text in SENTENCES.values()]
     for text in fixed:
         assert units(text) <= 2000
         assert "{" not in text
@@ -128,7 +136,7 @@ def test_no_other_sentence_is_too_long() -> None:
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_verdict_tells_its_status(status: Status, shared: bool) -> None:
     for run, reason in product((RUN, LONGEST), [None, *Reason]):
-        text = messages.verdict(replace(run, status=status, reason=reason), last_error="**x**: ")
+        text = messages.verdict(replace(run, status=status, reason=reason), trouble=Trouble("**x**: "))
         marked = messages.part_marker(run, "verdict") + text if shared else text
         assert messages.verdict_status(marked) is status
         assert messages.is_part(marked) is shared
@@ -141,17 +149,19 @@ def test_nothing_but_a_verdict_is_one(status: Status) -> None:
         messages.anchor(run),
         messages.status(run),
         messages.OPENED.format(number=1, room=2),
-        "```\n" + messages.verdict(run, last_error="") + "\n```",
-        messages.part_marker(run, "output 1") + "```\n" + messages.verdict(run, last_error="") + "\n```",
+        "```\n" + messages.verdict(run) + "\n```",
+        messages.part_marker(run, "output 1") + "```\n" + messages.verdict(run) + "\n```",
     ]
     assert [messages.verdict_status(text) for text in others] == [None] * len(others)
+    assert [messages.is_status(text) for text in others] == [False, True, False, False, False]
+    assert messages.is_status(messages.verdict(run)) is not status.final
 
 
 def test_who_asks_for_input_is_told_that_there_is_none() -> None:
     failed = replace(RUN, status=Status.FAILED, reason=Reason.EXIT_CODE)
-    told = messages.verdict(failed, last_error="EOFError: EOF when reading a line\n")
+    told = messages.verdict(failed, trouble=Trouble("EOFError: EOF when reading a line\n"))
     assert messages.NO_INPUT in told
-    assert messages.NO_INPUT not in messages.verdict(failed, last_error="EOFError: Ran out of input")
+    assert messages.NO_INPUT not in messages.verdict(failed, trouble=Trouble("EOFError: Ran out of input"))
 
 
 def test_the_status_says_why_a_run_is_where_it_is() -> None:
@@ -166,7 +176,7 @@ def test_the_status_says_why_a_run_is_where_it_is() -> None:
     ]
     run = replace(run, declined=("no room", ""), status=Status.FAILED, reason=Reason.LAUNCHER_REFUSED)
     assert messages.status(run).splitlines()[2:] == ["-# modal refused it, so it goes on at modal with L4."]
-    assert messages.reason(run) == "modal refused to start it."
+    assert messages.reason(run).startswith("modal refused to start it; ")
     assert " on L4 at modal · " in messages.anchor(run)
 
 
@@ -180,7 +190,7 @@ def test_an_offer_says_what_there_is_to_know_before() -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_whose_failure_it_was(reason: Reason) -> None:
-    text = messages.verdict(replace(RUN, status=Status.FAILED, reason=reason), last_error="")
+    text = messages.verdict(replace(RUN, status=Status.FAILED, reason=reason))
     assert messages.is_our_failure(text) is (reason in (Reason.SETUP_ERROR, Reason.LAUNCHER_REFUSED))
 
 
@@ -192,9 +202,9 @@ def test_a_private_answer_is_told_from_a_refusal() -> None:
 
 def test_a_verdict_shows_the_last_error_only_of_a_failure() -> None:
     failed = replace(RUN, status=Status.FAILED, reason=Reason.EXIT_CODE)
-    assert "> `ValueError: no`" in messages.verdict(failed, last_error="ValueError: no")
+    assert "> `ValueError: no`" in messages.verdict(failed, trouble=Trouble("ValueError: no"))
     succeeded = replace(RUN, status=Status.SUCCEEDED, reason=Reason.COMPLETED)
-    assert "warning" not in messages.verdict(succeeded, last_error="a warning")
+    assert "warning" not in messages.verdict(succeeded, trouble=Trouble("a warning"))
 
 
 @given(TEXT, st.integers(1, 300))
@@ -224,7 +234,9 @@ def test_a_hostile_scheduler_stays_in_its_line(text: str) -> None:
     run = replace(RUN, status=Status.STARTING, detail=text, machine=Machine(text or "m", gpu=text), url=text)
     assert "\n" not in messages.status(run)
     ended = replace(run, status=Status.FAILED, reason=Reason.LAUNCHER_REFUSED)
-    assert all(line.startswith(("❌", "> ", "-# ")) for line in messages.verdict(ended, last_error=text).split("\n"))
+    assert all(
+        line.startswith(("❌", "> ", "-# ")) for line in messages.verdict(ended, trouble=Trouble(text)).split("\n")
+    )
 
 
 @pytest.mark.parametrize(
@@ -275,3 +287,79 @@ def test_sizes(count: int, said: str) -> None:
 
 def test_a_gap_says_how_much_it_stands_for() -> None:
     assert messages.gap(Gap(12_345, 4_000_000)) == "… 12,345 lines (4.0 MB) were left out here …"
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [("A", "*A*"), ("AB", "*A* and *B*"), ("ABC", "*A*, *B* and *C*")],
+)
+def test_what_is_missing_is_named(missing: str, named: str) -> None:
+    text = messages.cannot_write_here(list(missing))
+    assert text == f"I may not write in this channel; ask an admin to give me {named} here."
+
+
+ERROR = ("a.cpp:3:11: error: 'y' was not declared in this scope", "    3 |   int x = y;", "      |           ^")
+
+
+def test_a_verdict_shows_the_compilers_error_as_it_is() -> None:
+    failed = replace(RUN, status=Status.FAILED, reason=Reason.COMPILE_ERROR)
+    lines = messages.verdict(failed, trouble=Trouble(excerpt=ERROR)).split("\n")
+    assert lines[1:-1] == ["```", *ERROR, "```"]
+    assert "```" not in messages.verdict(replace(failed, status=Status.LOST), trouble=Trouble(excerpt=ERROR))
+
+
+def test_a_verdict_says_where_an_exception_was_raised() -> None:
+    failed = replace(RUN, status=Status.FAILED, reason=Reason.EXIT_CODE)
+    trouble = Trouble("ValueError: no", file="a.py", line=3, source="raise ValueError('`no`')")
+    assert messages.verdict(failed, trouble=trouble).split("\n")[1:3] == [
+        "> `ValueError: no`",
+        "> in `a.py`, line 3: `raise ValueError(''no'')`",
+    ]
+
+
+@given(st.lists(TEXT, max_size=9), st.lists(TEXT, max_size=12))
+def test_whatever_stands_in_it_a_verdict_fits_and_its_block_holds(excerpt: list[str], files: list[str]) -> None:
+    flat = tuple(" ".join(line.split()) for line in excerpt)
+    left_out = [Attachment(name, None, name) for name in files]
+    for run in (RUN, LONGEST):
+        failed = replace(run, status=Status.FAILED, reason=Reason.COMPILE_ERROR)
+        text = messages.verdict(failed, trouble=Trouble("`" * 300, "f" * 300, 1, "s" * 300, flat), left_out=left_out)
+        assert units(messages.part_marker(run, "verdict") + text + messages.LOCKED) <= 2000
+        assert text.count("```") in (0, 2)
+        assert messages.verdict_status(text) is Status.FAILED
+
+
+def test_the_figures_tell_the_wait_the_run_and_the_machine() -> None:
+    outcome = Outcome("exited", 0, duration_s=9.0, peak_memory_bytes=3_200_000_000)
+    run = replace(
+        RUN,
+        status=Status.SUCCEEDED,
+        reason=Reason.COMPLETED,
+        machine=Machine("node1", gpu="NVIDIA H100"),
+        started_at=1003.0,
+        finished_at=1017.0,
+        outcome=outcome,
+    )
+    assert messages.verdict(run).splitlines()[-1] == (
+        "-# Run #12 · waited 3.00 s · ran 9.00 s · held the GPU 14.0 s · peak memory 3.2 GB · on `node1` (NVIDIA H100)"
+    )
+
+
+def test_a_waiting_run_says_its_place_among_its_owners() -> None:
+    assert "**Queued** · 2nd of your 3 waiting runs · since" in messages.status(RUN, Turn(2, 3))
+    assert "waiting" not in messages.status(RUN, Turn(1, 1))
+    assert "waiting" not in messages.status(replace(RUN, status=Status.RUNNING), Turn(2, 3))
+    assert [messages.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 101, 111)] == [
+        *("1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "101st", "111th")
+    ]
+
+
+@pytest.mark.parametrize("reason", set(Reason) - {Reason.COMPLETED, Reason.CANCELLED_BY_USER})
+def test_what_went_wrong_comes_with_what_to_do(reason: Reason) -> None:
+    assert messages.REASONS[reason].count("; ") == 1
+
+
+def test_an_anchor_that_stands_alone_says_why() -> None:
+    failed = replace(RUN, status=Status.FAILED, reason=Reason.TOOL_MISSING)
+    assert messages.REASONS[Reason.TOOL_MISSING] in messages.anchor(failed, alone=True)
+    assert messages.anchor(replace(RUN), alone=True) == messages.anchor(RUN)

@@ -26,6 +26,7 @@ FLOORS = {
     "launchers": 4,
     "store": 4,
     "hints": 4,
+    "gate": 4,
     "runs": 3,
     "settings": 2,
     "log": 2,
@@ -68,6 +69,7 @@ VENDORS = {
     "pydantic": ("cluster_bot.settings", "cluster_bot.store"),
     "pydantic_settings": ("cluster_bot.settings",),
     "prometheus_client": ("cluster_bot.web",),
+    "regex": ("cluster_bot.gate",),
     "yaml": ("cluster_sandbox.github",),
     "jwt": ("cluster_sandbox.github",),  # what an App says of itself
     "cryptography": ("cluster_sandbox.github",),

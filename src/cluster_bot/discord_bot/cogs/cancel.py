@@ -1,19 +1,15 @@
 """`/cancel` and the Cancel button: two ways to wish the same thing."""
 
-from typing import cast
-
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.access import Access, member_of, rules_over
-from cluster_bot.discord_bot.buttons import cancelled_number
-from cluster_bot.discord_bot.error_reply import reply_to_error
+from cluster_bot.discord_bot.presses import answer_press
+from cluster_bot.discord_bot.run_choices import RUN, run_number, stoppable_runs
 from cluster_bot.runs.run import Status
 from cluster_bot.scheduling.scheduler import Scheduler
-
-CHOICES = 25
 
 
 class Cancel(commands.Cog):
@@ -24,42 +20,20 @@ class Cancel(commands.Cog):
         self._access = access
 
     @app_commands.command(name="cancel", description="Stop one of your runs")
-    @app_commands.describe(run="The run's number, as in #12")
-    @app_commands.guild_only()
-    async def cancel(self, interaction: discord.Interaction, run: int) -> None:
+    @app_commands.describe(run=RUN)
+    async def cancel(self, interaction: discord.Interaction, run: str) -> None:
         """Stop a run by its number."""
-        await self._cancel(interaction, run)
+        await self._cancel(interaction, run_number(run))
 
     @cancel.autocomplete("run")
-    async def live_runs(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[int]]:
+    async def live_runs(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
         """The runs this member could cancel, newest first."""
-        member = member_of(interaction)
-        runs = [
-            run
-            for run in await self._scheduler.live_runs()
-            if run.owner.id == member.id or rules_over(interaction, run)
-        ]
-        return [
-            app_commands.Choice(name=f"#{run.number} {run.spec.main}"[:100], value=run.number)
-            for run in runs
-            if str(typed).lstrip("#") in str(run.number)
-        ][:CHOICES]
+        return await stoppable_runs(self._scheduler.reading, interaction, typed)
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Answer Cancel buttons, those of earlier lives of the bot too."""
-        if interaction.type is not discord.InteractionType.component:
-            return
-        data = cast(dict[str, object], interaction.data or {})
-        number = cancelled_number(str(data.get("custom_id", "")))
-        if number is None:
-            return
-        try:
-            self._access.check_guild(interaction)
-            await self._cancel(interaction, number)
-        except Exception as error:
-            # The border of a button press, as the command tree is one for commands.
-            await reply_to_error(interaction, error)
+        """Answer Cancel buttons."""
+        await answer_press(interaction, self._access, "cancel", lambda number: self._cancel(interaction, number))
 
     async def _cancel(self, interaction: discord.Interaction, number: int) -> None:
         run = await self._scheduler.cancel(

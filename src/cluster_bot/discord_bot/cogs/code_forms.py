@@ -23,7 +23,6 @@ class CodeForms(commands.Cog):
 def run_this_code(forms: Forms) -> app_commands.ContextMenu:
     """The command in the menu of every message."""
 
-    @app_commands.guild_only()
     async def run_this(interaction: discord.Interaction, message: discord.Message) -> None:
         await forms.open_for(interaction, message)
 

@@ -10,6 +10,7 @@ from discord.app_commands import Choice
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.forms import Forms
+from cluster_bot.discord_bot.gpu_choices import gpu_choices
 from cluster_bot.discord_bot.intake import Asked, Intake
 from cluster_bot.discord_bot.sent import Attached
 from cluster_bot.log import get_logger
@@ -19,10 +20,8 @@ from cluster_bot.scheduling.scheduler import Scheduler
 
 log = get_logger(__name__)
 
-# Discord takes no more choices, and drops an answer that takes longer than three seconds.
-MOST_CHOICES = 25
+# Discord drops an answer that takes longer than three seconds.
 CHOICES_S = 2.0
-LONGEST_NAME = 100
 
 GITHUB_GPU = "NVIDIA, AMD or a GPU by its name"
 MODAL_GPU = "A GPU by its name, H100:2 for two of them; the first of the list unless you say otherwise"
@@ -44,7 +43,6 @@ ALL = {
 File = discord.Attachment
 
 
-@app_commands.guild_only()
 class RunCommands(app_commands.Group, name="run", description="Run a program on somebody else's machine"):
     """The group; a launcher that is switched off has no subcommand, and `auto` is there where there is a `choice`."""
 
@@ -150,12 +148,12 @@ class RunCommands(app_commands.Group, name="run", description="Run a program on 
     @auto.autocomplete("gpu")
     async def _all_gpus(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         found = merged(await self._scheduler.all_offers())
-        return _choices([(gpu, messages.offers(gpu, there)) for gpu, there in found.items()], typed)
+        return gpu_choices([(gpu, messages.offers(gpu, there)) for gpu, there in found.items()], typed)
 
     async def _gpus(self, launcher: str, typed: str) -> list[Choice[str]]:
         """The GPUs on offer whose name has what was typed in it, with price and queue; none where it takes too long."""
         offers = await self._offers(launcher)
-        return _choices([(offer.gpu, messages.offer(offer)) for offer in offers if offer.gpu is not None], typed)
+        return gpu_choices([(offer.gpu, messages.offer(offer)) for offer in offers if offer.gpu is not None], typed)
 
     async def _first(self, launcher: str) -> str | None:
         """What a run gets that asks for no GPU; None leaves it to the launcher."""
@@ -172,13 +170,3 @@ class RunCommands(app_commands.Group, name="run", description="Run a program on 
 
 def _attached(*files: File | None, main: str | None) -> Attached:
     return Attached([one for one in files if one is not None], main)
-
-
-def _choices(names: Sequence[tuple[str, str]], typed: str) -> list[Choice[str]]:
-    """Those whose GPU has what was typed in its name; a count after it is kept, as in `H100:2`."""
-    wanted, colon, count = typed.strip().partition(":")
-    fitting = [(gpu, words) for gpu, words in names if wanted.strip().lower() in gpu.lower()]
-    if not colon or not count.strip().isdecimal():
-        return [Choice(name=words[:LONGEST_NAME], value=gpu) for gpu, words in fitting[:MOST_CHOICES]]
-    more = f":{count.strip()}"
-    return [Choice(name=f"{gpu}{more}", value=f"{gpu}{more}") for gpu, _ in fitting[:MOST_CHOICES]]

@@ -25,13 +25,16 @@ class Service(commands.Cog):
     @app_commands.command(name="ping", description="Is the bot online?")
     async def ping(self, interaction: discord.Interaction) -> None:
         """Answer with the latency and what is under way."""
-        live = len(await self._scheduler.live_runs())
+        live = await self._scheduler.reading.live_count()
         launchers = ", ".join(self._scheduler.launchers) or "none"
         text = messages.PONG.format(latency_ms=1000 * self._latency_s(), live=live, launchers=launchers)
         await interaction.response.send_message(text, ephemeral=True)
 
     @app_commands.command(name="resync", description="Register the bot's commands anew (for admins)")
     @app_commands.default_permissions(manage_guild=True)
+    # The library's `guild_only` would only add to what the tree allows all commands.
+    @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
+    @app_commands.allowed_installs(guilds=True, users=False)
     async def resync(self, interaction: discord.Interaction) -> None:
         """Clear all commands and register them again."""
         if not is_admin(interaction):

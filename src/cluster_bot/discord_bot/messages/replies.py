@@ -10,12 +10,18 @@ RESYNCED = "{count} command(s) are registered anew; restart Discord (Ctrl+R) if 
 STOP_WISHED = "Run #{number} is being stopped."
 CANCELLED_AT_ONCE = "Run #{number} is cancelled; it had not started."
 OPENED = "Run #{number} is here: <#{room}>"
-CANNOT_WRITE_HERE = (
-    "I may not write in this channel; ask an admin to give me *View Channel*, *Send Messages* and "
-    "*Send Messages in Threads* here."
-)
+OPENED_DIRECT = "Run #{number} is in your direct messages with me: https://discord.com/channels/@me/{room}"
+CANNOT_WRITE_HERE = "I may not write in this channel; ask an admin to give me {missing} here."
 OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
 CANCEL_BUTTON = "Cancel"
+RERUN_BUTTON = "Run again"
+LOG_BUTTON = "Log"
+
+
+def cannot_write_here(missing: Sequence[str]) -> str:
+    """What a bot lacks is named as Discord's settings name it."""
+    names = [f"*{one}*" for one in missing]
+    return CANNOT_WRITE_HERE.format(missing=" and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]]))
 
 
 def offer(one: GpuOffer) -> str:

@@ -40,3 +40,19 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} GB"
+
+
+def units(text: str) -> int:
+    """The length of `text` as Discord may count it: UTF-16 code units, never fewer than characters."""
+    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+
+
+def fenced(line: str) -> str:
+    """A line that cannot end the code block it stands in."""
+    return line.replace("``", "`\u200b")
+
+
+def ordinal(number: int) -> str:
+    """A place in a row as people say it: 1st, 2nd, 11th."""
+    ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

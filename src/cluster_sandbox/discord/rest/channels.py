@@ -64,3 +64,4 @@ def typing(call: Call) -> None:
     world = call.service.world
     found = world.channel(call.id("channel_id"))
     world.require(found, world.bot.id, ["SEND_MESSAGES_IN_THREADS" if found.thread else "SEND_MESSAGES"])
+    world.require_reachable(found)

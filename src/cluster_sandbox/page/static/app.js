@@ -4,6 +4,8 @@
 import { go, listen } from "./clicks.js";
 import { Composer } from "./composer.js";
 import { h } from "./dom.js";
+import { Forms } from "./forms.js";
+import { Menu } from "./menu.js";
 import { Net } from "./net.js";
 import { Header, Sidebar } from "./sidebar.js";
 import { KIND, Store } from "./store.js";
@@ -16,11 +18,14 @@ const sidebar = new Sidebar(store);
 const header = new Header(store);
 const timeline = new Timeline(store, net);
 const composer = new Composer(store, net, () => timeline.toBottom());
-const drop = h("div", { class: "drop", hidden: true }, h("p", {}, "Drop the file to attach it to a command"));
+const drop = h("div", { class: "drop", hidden: true }, h("p", {}, "Drop files to attach them to a command"));
+const menu = new Menu(store, net);
+const forms = new Forms(store, net, () => composer.focus());
+
 const main = h("main", { class: "main" }, header.element, timeline.element, composer.element, drop);
 
 document.body.replaceChildren(sidebar.element, main);
-listen(store, net, composer);
+listen(store, net, composer, menu);
 tick();
 
 /** The channel in the address, or the first one that has messages. */
@@ -68,8 +73,8 @@ window.addEventListener("drop", (event) => {
   event.preventDefault();
   depth = 0;
   drop.hidden = true;
-  const file = event.dataTransfer?.files[0];
-  if (file) composer.drop(file);
+  const dropped = [...(event.dataTransfer?.files ?? [])];
+  if (dropped.length && !forms.shown) composer.drop(dropped);
 });
 
 // Typing anywhere goes to the composer, as long as nothing else wants the key.

@@ -1,5 +1,5 @@
 // @ts-check
-// What a click on something in a message, a pill, a chip or the list of channels does. One listener for the page, as
+// What a click or a choice in a message, a pill, a chip or the list of channels does. One listener for the page, as
 // elements are kept while their content changes; what to do stands in data- attributes.
 
 import { h } from "./dom.js";
@@ -10,8 +10,9 @@ import { h } from "./dom.js";
  * @param {Store} store
  * @param {import("./net.js").Net} net
  * @param {import("./composer.js").Composer} composer
+ * @param {import("./menu.js").Menu} menu
  */
-export function listen(store, net, composer) {
+export function listen(store, net, composer, menu) {
   /** @type {Record<string, (value: string, element: HTMLElement) => void>} */
   const acts = {
     channel: (id) => go(store, id),
@@ -23,12 +24,14 @@ export function listen(store, net, composer) {
     dismiss: (id) => store.dismiss(id, store.open ?? ""),
     picture: (_, element) => enlarge(element),
     press: (custom, element) => press(store, net, custom, element.dataset.message ?? ""),
+    choose: (custom, element) => choose(store, net, custom, element),
+    menu: (_, element) => menu.open(element),
     actAs: (name) => (location.search = new URLSearchParams({ as: name }).toString()),
     drawer: () => document.body.classList.toggle("drawer"),
   };
   const act = (/** @type {Event} */ event) => {
     const target = /** @type {Element} */ (event.target);
-    for (let element = target.closest("[data-channel], [data-person], [data-command], [data-sample], [data-spoiler], [data-copy], [data-dismiss], [data-picture], [data-press], [data-act-as], [data-drawer]"); element; element = null) {
+    for (let element = target.closest("[data-channel], [data-person], [data-command], [data-sample], [data-spoiler], [data-copy], [data-dismiss], [data-picture], [data-press], [data-choose], [data-menu], [data-act-as], [data-drawer]"); element; element = null) {
       const data = /** @type {HTMLElement} */ (element).dataset;
       const name = Object.keys(acts).find((one) => one in data);
       if (name) acts[name](data[name] ?? "", /** @type {HTMLElement} */ (element));
@@ -36,6 +39,10 @@ export function listen(store, net, composer) {
     if (!target.closest("[data-drawer], .sidebar")) document.body.classList.remove("drawer");
   };
   document.addEventListener("click", act);
+  document.addEventListener("change", (event) => {
+    const menu = /** @type {HTMLSelectElement} */ (event.target);
+    if (menu.matches("select[data-select]") && menu.value) press(store, net, menu.dataset.select ?? "", menu.dataset.message ?? "", [menu.value]);
+  });
   document.addEventListener("keydown", (event) => {
     const spoiler = /** @type {Element} */ (event.target).matches?.("[data-spoiler]");
     if (spoiler && (event.key === "Enter" || event.key === " ")) act(event);
@@ -79,15 +86,28 @@ function enlarge(element) {
   dialog.showModal();
 }
 
-/** @param {Store} store @param {import("./net.js").Net} net @param {string} custom @param {string} message */
-async function press(store, net, custom, message) {
+/** Send what is ticked in a menu of several choices. @param {Store} store @param {import("./net.js").Net} net @param {string} custom @param {HTMLElement} element */
+function choose(store, net, custom, element) {
+  const list = /** @type {HTMLDetailsElement} */ (element.closest("details"));
+  const values = [...list.querySelectorAll("input:checked")].map((one) => /** @type {HTMLInputElement} */ (one).value);
+  const [fewest, most] = [Number(list.dataset.fewest), Number(list.dataset.most)];
+  if (values.length < fewest) return store.emit("trouble", `Choose at least ${fewest}.`);
+  if (values.length > most) return store.emit("trouble", `Choose at most ${most}.`);
+  list.open = false;
+  press(store, net, custom, list.dataset.message ?? "", values);
+}
+
+/**
+ * @param {Store} store @param {import("./net.js").Net} net @param {string} custom @param {string} message
+ * @param {string[]} [values] what was chosen, for a menu
+ */
+async function press(store, net, custom, message, values) {
   store.presses.set(message, { id: "", custom });
   store.emit("interactions");
   try {
-    const opened = await net.press(store.open ?? "", message, custom);
+    const opened = await net.press(store.open ?? "", message, custom, values);
     store.presses.set(message, { id: opened.id, custom });
-    // The stream may have told its end before this answer came.
-    if (!store.interactions.has(opened.id)) store.interactions.set(opened.id, { ...opened, kind: "component" });
+    store.begun(opened, "component");
   } catch (error) {
     store.presses.delete(message);
     store.emit("trouble", /** @type {Error} */ (error).message);

@@ -18,7 +18,10 @@ export class CommandForm {
     this.around = around;
     this.sending = false;
     this.tried = false;
-    const tools = { store: around.store, picker: around.picker, complete: this.#complete.bind(this), changed: () => this.#changed() };
+    /** what is said of files that found no place, until something else is changed */
+    this.surplus = "";
+    const tools = { store: around.store, picker: around.picker, complete: this.#complete.bind(this), changed: () => ((this.surplus = ""), this.#changed()),
+      files: (/** @type {File[]} */ given, /** @type {string} */ first) => this.takeFiles(given, first) };
     /** @type {Map<string, import("./fields.js").Field & {option: any}>} */
     this.fields = new Map(command.options.map((option) => [option.name, { ...field(option, tools), option }]));
     this.problem = h("p", { class: "problem", role: "alert" });
@@ -41,13 +44,22 @@ export class CommandForm {
     (missing?.input ?? this.submit).focus();
   }
 
-  /** Take a dropped file, if there is a place for it. @param {File} file */
-  takeFile(file) {
+  /**
+   * Take dropped or chosen files, each into an empty place; a single one may take the place of another.
+   * @param {File[]} files @param {string} [first] the option that is filled first, whatever it holds
+   */
+  takeFiles(files, first) {
+    if (!files.length) return;
     const places = [...this.fields.values()].filter((one) => one.option.type === FILE);
-    const place = places.find((one) => one.read().value === undefined) ?? places[0];
-    place?.set(file);
-    if (place) this.focus();
-    return Boolean(place);
+    const chosen = places.filter((one) => one.option.name === first);
+    const empty = places.filter((one) => !one.held?.() && !chosen.includes(one));
+    const order = [...chosen, ...empty];
+    if (!order.length && files.length === 1) order.push(...places.slice(0, 1));
+    files.slice(0, order.length).forEach((file, index) => order[index].set(file));
+    const count = places.length === 1 ? "1 file" : `${places.length} files`;
+    this.surplus = files.length > order.length ? (places.length ? `/${this.command.name} takes at most ${count}.` : `/${this.command.name} takes no file.`) : "";
+    this.#changed();
+    this.focus();
   }
 
   /** @param {KeyboardEvent} event */
@@ -80,7 +92,8 @@ export class CommandForm {
 
   #changed() {
     const wrong = this.#mark();
-    if (!wrong.length) this.problem.textContent = "";
+    if (this.surplus) this.problem.textContent = this.surplus;
+    else if (!wrong.length) this.problem.textContent = "";
     else if (this.tried || wrong.some((one) => one.typed)) this.problem.textContent = wrong.map((one) => `${one.name} ${one.problem}`).join(" · ");
     else this.problem.textContent = "";
     this.submit.classList.toggle("ready", !wrong.length);
@@ -109,8 +122,10 @@ export class CommandForm {
     this.sending = true;
     this.element.classList.add("sending");
     try {
-      await this.around.net.command(this.around.store.open ?? "", this.command.name, this.#values());
+      const { store, net } = this.around;
+      const opened = await net.command(store.open ?? "", this.command.name, this.#values());
       this.around.sent();
+      store.begun(opened, "command");
     } catch (error) {
       this.problem.textContent = /** @type {Error} */ (error).message;
     } finally {

@@ -22,17 +22,19 @@ export class Composer {
     this.picker = new Picker();
     /** @type {CommandForm|null} */
     this.form = null;
-    /** @type {File|null} a dropped file that waits for its command */
-    this.held = null;
+    /** @type {File[]} dropped files that wait for their command */
+    this.held = [];
     this.text = h("textarea", { rows: 1, role: "combobox", "aria-controls": "picker-list", "aria-expanded": "false", "aria-autocomplete": "list",
       oninput: () => this.#typed(), onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event), onblur: () => this.picker.hide(), onfocus: () => this.#suggest() });
     const slash = h("button", { class: "slash-button", type: "button", "aria-label": "Commands", title: "Commands (/)", onclick: () => this.#slash() }, icon("slash"));
     const send = h("button", { class: "send", type: "button", "aria-label": "Send message", title: "Send (Enter)", onclick: () => this.#say() }, icon("send"));
     this.line = h("div", { class: "text-line" }, slash, this.text, send);
-    this.box = h("div", { class: "box" }, this.line);
+    this.closed = h("p", { class: "closed-line", hidden: true }, icon("lock"), "You do not have permission to send messages here.");
+    this.box = h("div", { class: "box" }, this.line, this.closed);
     this.trouble = h("div", { class: "trouble", role: "alert", hidden: true });
     this.element = h("footer", { class: "composer" }, this.trouble, this.picker.element, this.box);
     store.on("open", () => this.#opened());
+    store.on("places", () => this.#allow());
     store.on("trouble", (/** @type {string} */ text) => this.#complain(text));
     store.on("commands", () => this.#suggest());
   }
@@ -46,8 +48,8 @@ export class Composer {
     const around = { store: this.store, net: this.net, picker: this.picker, leave: () => this.#leave(), sent: () => this.#sent() };
     this.form = new CommandForm(command, given, around);
     this.box.replaceChildren(this.form.element);
-    if (this.held) this.form.takeFile(this.held);
-    this.held = null;
+    this.form.takeFiles(this.held);
+    this.held = [];
     this.form.focus();
   }
 
@@ -59,15 +61,13 @@ export class Composer {
     this.#typed();
   }
 
-  /** Attach a dropped file: to the command under way, or to the only one that takes a file, or let one be chosen. @param {File} file */
-  drop(file) {
-    if (this.form) {
-      if (!this.form.takeFile(file)) this.#complain(`/${this.form.command.name} takes no file.`);
-      return;
-    }
+  /** Attach dropped files: to the command under way, or to the only one that takes files, or let one be chosen. @param {File[]} files */
+  drop(files) {
+    if (this.form) return this.form.takeFiles(files);
+    if (!this.writable) return;
     const takers = this.store.commands.filter((one) => one.options.some((option) => option.type === FILE));
     if (!takers.length) return this.#complain("No command here takes a file.");
-    this.held = file;
+    this.held = files;
     if (takers.length === 1) return this.begin(takers[0].name);
     this.text.value = "/";
     this.text.focus();
@@ -79,13 +79,28 @@ export class Composer {
     else this.text.focus();
   }
 
+  /** Whether one may write in the open place. */
+  get writable() {
+    return this.store.place?.writable !== false;
+  }
+
   #opened() {
     const place = this.store.place;
     const forum = place?.type === KIND.FORUM;
-    const name = place?.parent_id ? place.name : `#${place?.name ?? ""}`;
+    const name = place?.parent_id || place?.type === KIND.DIRECT ? place.name : `#${place?.name ?? ""}`;
     this.text.placeholder = forum ? "Write a post: its first line is the title" : `Message ${name}, or / for commands`;
     this.text.setAttribute("aria-label", forum ? `Post in ${name}` : `Message ${name}`);
     this.#complain("");
+    this.#allow();
+  }
+
+  /** Where one may not write, the line says so in place of letting one try. */
+  #allow() {
+    const { writable } = this;
+    this.box.classList.toggle("closed", !writable);
+    this.closed.hidden = writable;
+    if (!writable && this.form) this.#leave();
+    this.line.hidden = !writable;
   }
 
   #slash() {
@@ -139,7 +154,7 @@ export class Composer {
     if (event.key === "Escape") {
       event.preventDefault();
       if (this.text.value.startsWith("/")) this.text.value = "";
-      this.held = null;
+      this.held = [];
       this.#typed();
       this.picker.hide();
     } else if (event.key === "Enter" && !event.shiftKey) {
@@ -173,7 +188,7 @@ export class Composer {
   #leave() {
     this.form = null;
     this.picker.hide();
-    this.box.replaceChildren(this.line);
+    this.box.replaceChildren(this.line, this.closed);
     this.text.focus();
   }
 

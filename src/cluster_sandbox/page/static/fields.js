@@ -1,14 +1,16 @@
 // @ts-check
 // The fields of a command's options, one maker for each kind. A field says what it holds, or what is wrong with it.
 
+import { people, places } from "./choices.js";
 import { h, icon } from "./dom.js";
-import { KIND } from "./store.js";
 import { size } from "./time.js";
 
 /**
- * @typedef {{element: HTMLElement, input: HTMLElement, read: () => {value?: any, problem?: string}, set: (value: any) => void}} Field
+ * @typedef {{element: HTMLElement, input: HTMLElement, read: () => {value?: any, problem?: string}, set: (value: any) => void,
+ *   held?: () => boolean}} Field `held`, for files: whether there is one
  * @typedef {{store: import("./store.js").Store, picker: import("./picker.js").Picker,
- *   complete: (option: any, typed: string) => Promise<{name: string, value: any}[]>, changed: () => void}} Tools
+ *   complete: (option: any, typed: string) => Promise<{name: string, value: any}[]>, changed: () => void,
+ *   files: (given: File[], first: string) => void}} Tools
  */
 
 const TYPE = { STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, FILE: 11 };
@@ -25,12 +27,8 @@ export function field(option, tools) {
 function choices(option, store) {
   if (option.choices?.length) return option.choices;
   if (option.type === TYPE.BOOLEAN) return [{ name: "True", value: true }, { name: "False", value: false }];
-  const people = [...store.people.values()].filter((one) => one.acting || one.bot).map((one) => ({ name: `@${one.name}`, value: one.id }));
-  if (option.type === TYPE.USER || option.type === TYPE.MENTIONABLE) return people;
-  if (option.type === TYPE.CHANNEL) {
-    const places = [...store.places.values()].filter((one) => !option.channel_types?.length || option.channel_types.includes(one.type));
-    return places.filter((one) => one.type !== KIND.FORUM || option.channel_types?.includes(KIND.FORUM)).map((one) => ({ name: `#${one.name}`, value: one.id }));
-  }
+  if (option.type === TYPE.USER || option.type === TYPE.MENTIONABLE) return people(store).map((one) => ({ name: `@${one.name}`, value: one.id }));
+  if (option.type === TYPE.CHANNEL) return places(option.channel_types, store).map((one) => ({ name: `#${one.name}`, value: one.id }));
   return null;
 }
 
@@ -120,18 +118,25 @@ function completedField(option, tools) {
 function fileField(option, tools) {
   /** @type {File|null} */
   let file = null;
-  const chooser = h("input", { type: "file", class: "visually-hidden", tabindex: "-1", "aria-label": `File for ${option.name}`, onchange: () => chooser.files?.[0] && set(chooser.files[0]) });
+  const chosen = () => {
+    const given = [...(chooser.files ?? [])];
+    chooser.value = "";
+    tools.files(given, option.name);
+  };
+  // More than one go on into the command's next places for files.
+  const chooser = h("input", { type: "file", multiple: true, class: "visually-hidden", tabindex: "-1", "aria-label": `File for ${option.name}`, onchange: chosen });
+  const clear = h("button", { type: "button", class: "file-clear", "aria-label": `Remove the file of ${option.name}`, onclick: () => (set(null), input.focus()) }, icon("close"));
   const input = h("button", { type: "button", class: "file-button", id: `option-${option.name}`, onclick: () => chooser.click() });
   function draw() {
     const text = file ? file.name : "choose or drop a file";
     input.setAttribute("aria-label", `${option.name}: ${text}`);
     input.replaceChildren(icon("file"), h("span", { class: "clip" }, text), file ? h("span", { class: "file-size" }, size(file.size)) : "");
     input.classList.toggle("filled", Boolean(file));
+    clear.hidden = !file;
   }
-  /** @param {File} given */
+  /** @param {File|null} given */
   function set(given) {
     file = given;
-    chooser.value = "";
     draw();
     tools.changed();
   }
@@ -141,5 +146,5 @@ function fileField(option, tools) {
     return file.size > limit ? { problem: `takes files up to ${size(limit)}` } : { value: file };
   };
   draw();
-  return { element: frame(option, input, chooser), input, read, set };
+  return { element: frame(option, input, clear, chooser), input, read, set, held: () => Boolean(file) };
 }

@@ -2,16 +2,18 @@
 // One message as an element: who and when, text, files, buttons, the thread that hangs from it, and for private ones
 // who sees them. Made anew for each change and morphed into what stands there.
 
+import { layout } from "./components.js";
 import { avatar, h, icon } from "./dom.js";
+import { fileLink, isPicture, picture } from "./files.js";
 import { rich } from "./render.js";
-import { hours, size, timestamp } from "./time.js";
+import { hours, timestamp } from "./time.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./store.js").Message} Message */
 
 const STARTER = 21;
 const CREATED = 18;
-const PICTURE = /^image\/(png|jpeg|gif|webp|avif|bmp)$/;
+const ON_MESSAGE = 23;
 const GROUP_S = 7 * 60;
 
 /** Whether a message continues the one before it, under the same name. @param {Message|undefined} before @param {Message} message */
@@ -36,6 +38,7 @@ export function messageElement(message, store) {
     context(message, store),
     h("div", { class: "gutter" }, avatar(who(message, store)), h("span", { class: "side-time" }, hours(message.time))),
     h("div", { class: "body" }, header(message, store), content(message, store), thread(message, store), privacy(message)),
+    more(message),
   );
 }
 
@@ -44,12 +47,18 @@ function who(message, store) {
   return store.people.get(message.author_id) ?? { id: message.author_id, name: message.author, bot: message.bot };
 }
 
+/** What opens the menu of a message; a right click and a long press do, too. @param {Message} message */
+function more(message) {
+  return h("button", { class: "more", type: "button", "data-menu": message.id, "data-in": message.channel_id, "aria-haspopup": "menu", "aria-label": "More", title: "More" }, icon("more"));
+}
+
 /** "you used /run local", or the message this one replies to. @param {Message} message @param {Store} store */
 function context(message, store) {
   if (message.command) {
     const by = store.people.get(message.command.by);
-    return h("div", { class: "context" }, by && avatar(by), h("strong", {}, by?.name ?? "somebody"), " used ",
-      h("button", { class: "pill", type: "button", "data-command": message.command.name }, `/${message.command.name}`));
+    const { name } = message.command;
+    const used = message.type === ON_MESSAGE ? h("span", { class: "pill" }, name) : h("button", { class: "pill", type: "button", "data-command": name }, `/${name}`);
+    return h("div", { class: "context" }, by && avatar(by), h("strong", {}, by?.name ?? "somebody"), " used ", used);
   }
   if (!message.quoted) return null;
   const quoted = message.quoted;
@@ -71,18 +80,20 @@ function header(message, store) {
 function content(message, store) {
   if (message.failed) return h("p", { class: "failure" }, icon("warn"), message.failed);
   if (message.loading) return thinking(`${message.author} is thinking…`);
-  const edited = message.edited && message.content ? h("span", { class: "edited", title: timestamp(message.edited, "F").title }, "(edited)") : null;
+  const edited = message.edited && (message.content || message.layout) ? h("span", { class: "edited", title: timestamp(message.edited, "F").title }, "(edited)") : null;
   const text = message.content ? rich(message.content, store) : null;
   const tail = text?.lastElementChild;
   if (edited && tail instanceof HTMLParagraphElement) tail.append(" ", edited);
-  else if (edited) text?.append(edited);
+  else if (edited && text) text.append(edited);
   return h(
     "div",
     { class: "content" },
     text,
     message.embeds.map((one) => embed(one, store)),
-    files(message),
-    message.components.map((row) => buttons(row, message, store)),
+    // A laid out message shows the files that it names, where it names them.
+    message.layout ? null : files(message),
+    layout(message, store),
+    message.layout && edited,
   );
 }
 
@@ -99,37 +110,9 @@ function embed(one, store) {
 
 /** @param {Message} message */
 function files(message) {
-  const pictures = message.attachments.filter((one) => PICTURE.test(one.type));
-  const others = message.attachments.filter((one) => !PICTURE.test(one.type));
-  // A picture keeps its element by its id: a fresh address for the same file must not load it again.
-  return [
-    pictures.map((one) =>
-      h("button", { class: "picture", type: "button", "data-picture": one.id, "data-key": one.id, "aria-label": `Enlarge ${one.name}` },
-        h("img", { src: one.url, alt: one.name, "data-key": one.id }))),
-    others.map((one) =>
-      h("a", { class: "file", href: one.url, download: one.name, "data-key": one.id }, icon("file"),
-        h("span", {}, h("span", { class: "file-name" }, one.name), h("span", { class: "file-size" }, size(one.size))))),
-  ];
-}
-
-const STYLES = ["", "primary", "secondary", "success", "danger", "link"];
-
-/** @param {any} row @param {Message} message @param {Store} store */
-function buttons(row, message, store) {
-  const press = store.presses.get(message.id);
-  const opened = press && store.interactions.get(press.id);
-  const made = (row.components ?? []).map((/** @type {any} */ one) => {
-    if (one.type !== 2) return h("span", { class: "unsupported" }, one.placeholder ?? "This control is not shown here.");
-    const label = [one.emoji?.name, one.label].filter(Boolean).join(" ");
-    if (one.url) return h("a", { class: "button link", href: /^https?:/.test(one.url) ? one.url : null, target: "_blank", rel: "noopener noreferrer" }, label);
-    const waiting = press?.custom === one.custom_id && (!opened || opened.state === "waiting");
-    return h("button",
-      { class: `button ${STYLES[one.style] ?? "secondary"}${waiting ? " waiting" : ""}`, type: "button", disabled: one.disabled || Boolean(waiting),
-        "data-press": one.custom_id, "data-message": message.id, "aria-busy": waiting ? "true" : null, "data-key": one.custom_id },
-      h("span", { class: "label" }, label), waiting && h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")));
-  });
-  const failed = opened?.failed && h("p", { class: "failure", role: "status" }, icon("warn"), "This interaction failed");
-  return [h("div", { class: "buttons" }, made), failed];
+  const pictures = message.attachments.filter(isPicture);
+  const others = message.attachments.filter((one) => !isPicture(one));
+  return [pictures.map((one) => picture(one)), others.map((one) => fileLink(one))];
 }
 
 /** What hangs under an anchor. @param {Message} message @param {Store} store */

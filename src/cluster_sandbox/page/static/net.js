@@ -21,6 +21,21 @@ async function call(path, options) {
 const post = (path, data) =>
   call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(data) });
 
+/**
+ * Send values of which some are files, or lists of them.
+ * @param {string} path @param {any} data @param {string} name where the plain values go @param {Record<string, any>} values
+ */
+function upload(path, data, name, values) {
+  const form = new FormData();
+  const held = (/** @type {any} */ value) => [value].flat().filter((one) => one instanceof File);
+  const plain = Object.fromEntries(Object.entries(values).filter(([, value]) => !held(value).length));
+  form.append("payload_json", JSON.stringify({ ...data, [name]: plain }));
+  for (const [key, value] of Object.entries(values)) {
+    for (const file of held(value)) form.append(`files[${key}]`, file, file.name);
+  }
+  return call(path, { method: "POST", body: form });
+}
+
 export class Net {
   /** @param {string} member the name of who acts, "" for the first */
   constructor(member) {
@@ -73,13 +88,22 @@ export class Net {
    * @param {string} channel @param {string} command @param {Record<string, any>} options
    */
   command(channel, command, options) {
-    const form = new FormData();
-    const plain = Object.fromEntries(Object.entries(options).filter(([, value]) => !(value instanceof File)));
-    form.append("payload_json", JSON.stringify({ command, channel_id: channel, options: plain }));
-    for (const [name, value] of Object.entries(options)) {
-      if (value instanceof File) form.append(`files[${name}]`, value, value.name);
-    }
-    return call(this.#at("commands"), { method: "POST", body: form });
+    return upload(this.#at("commands"), { command, channel_id: channel }, "options", options);
+  }
+
+  /** The names of the commands for a message. @param {string} channel @param {string} message @returns {Promise<string[]>} */
+  menu(channel, message) {
+    return call(this.#at(`menu?${new URLSearchParams({ channel_id: channel, message_id: message })}`));
+  }
+
+  /** A command on a message. @param {string} channel @param {string} message @param {string} command */
+  context(channel, message, command) {
+    return post(this.#at("context"), { channel_id: channel, message_id: message, command });
+  }
+
+  /** Send the form that an interaction opened. @param {string} interaction @param {Record<string, any>} fields */
+  submit(interaction, fields) {
+    return upload(this.#at("modals"), { interaction_id: interaction }, "fields", fields);
   }
 
   /** @param {string} channel @param {string} command @param {string} focused @param {string} value @param {Record<string, any>} options */

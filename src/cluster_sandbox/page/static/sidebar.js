@@ -24,9 +24,11 @@ export class Sidebar {
 
   #channels() {
     const all = [...this.store.places.values()];
-    const top = all.filter((one) => !one.parent_id).sort((a, b) => a.position - b.position);
+    const direct = all.filter((one) => one.type === KIND.DIRECT);
+    const top = all.filter((one) => !one.parent_id && one.type !== KIND.DIRECT).sort((a, b) => a.position - b.position);
     const entries = top.map((one) => [this.#entry(one), this.#threads(one, all)]);
-    this.nav = morph(this.nav, h("nav", { class: "channels", "aria-label": "Channels" }, h("ul", {}, entries)));
+    this.nav = morph(this.nav, h("nav", { class: "channels", "aria-label": "Channels" }, h("ul", {}, entries),
+      h("h2", { class: "channels-title" }, "Direct messages"), h("ul", {}, direct.map((one) => this.#entry(one)))));
   }
 
   /** The threads of a channel, newest first; the open one is always among them. @param {Place} parent @param {Place[]} all */
@@ -46,7 +48,7 @@ export class Sidebar {
     const count = unread && h("span", { class: `unread${unread.mention ? " mention" : ""}`, "aria-hidden": "true" }, unread.count > 99 ? "99+" : String(unread.count));
     const classes = `channel${here ? " here" : ""}${unread ? " has-unread" : ""}${place.parent_id ? " thread" : ""}`;
     return h("li", { "data-key": place.id }, h("button", { class: classes, type: "button", "data-channel": place.id, "aria-current": here ? "page" : null, "aria-label": label, title: place.name },
-      icon(shape(place)), h("span", { class: "clip" }, place.name), count));
+      icon(shape(place)), h("span", { class: "clip" }, place.name), place.writable ? null : icon("lock"), count));
   }
 
   #who() {

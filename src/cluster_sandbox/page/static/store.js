@@ -3,19 +3,19 @@
 
 /**
  * @typedef {{id: string, name: string, type: number, parent_id: string|null, position: number, archived: boolean,
- *   messages: number, newest: string|null}} Place
+ *   writable: boolean, messages: number, newest: string|null}} Place
  * @typedef {{id: string, name: string, bot: boolean, acting: boolean, admin: boolean, online: boolean}} Person
- * @typedef {{name: string, description: string, options: any[]}} Command
+ * @typedef {{name: string, description: string, options: any[], places: string[]}} Command
  * @typedef {{stamp: number, id: string, channel_id: string, author_id: string, author: string, bot: boolean,
  *   time: number, edited: number|null, type: number, content: string, embeds: any[], components: any[],
- *   attachments: any[], private: boolean, loading: boolean, failed: string|null, thread_id: string|null,
+ *   layout: boolean, attachments: any[], private: boolean, loading: boolean, failed: string|null, thread_id: string|null,
  *   mentions: string[], everyone: boolean, command: {name: string, by: string}|null, quoted: any}} Message
  * @typedef {{id: string, kind: string, state: string, failed: string|null, time: number, channel_id: string,
- *   command: string|null, source_id: string|null}} Interaction
+ *   command: string|null, source_id: string|null, modal: any}} Interaction
  * @typedef {{messages: Map<string, Message>, asked: boolean, loaded: boolean, more: boolean}} Room
  */
 
-export const KIND = { TEXT: 0, VOICE: 2, NEWS: 5, NEWS_THREAD: 10, THREAD: 11, PRIVATE_THREAD: 12, FORUM: 15 };
+export const KIND = { TEXT: 0, DIRECT: 1, VOICE: 2, NEWS: 5, NEWS_THREAD: 10, THREAD: 11, PRIVATE_THREAD: 12, FORUM: 15 };
 
 /** Snowflakes outgrow numbers, so they are compared as text. @param {string} a @param {string} b */
 export const byId = (a, b) => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
@@ -29,8 +29,8 @@ export class Store {
     this.places = new Map();
     /** @type {Map<string, Person>} */
     this.people = new Map();
-    /** @type {Command[]} */
-    this.commands = [];
+    /** @type {Command[]} those offered anywhere; `commands` are those of the open place */
+    this.offered = [];
     /** @type {Map<string, Interaction>} */
     this.interactions = new Map();
     /** @type {Map<string, Room>} */
@@ -39,6 +39,8 @@ export class Store {
     this.unread = new Map();
     /** @type {Map<string, {id: string, custom: string}>} message id -> the press that is under way there */
     this.presses = new Map();
+    /** @type {Set<string>} what was begun in this window and may still open a form here */
+    this.mine = new Set();
     this.dismissed = new Set(JSON.parse(sessionStorage.getItem("dismissed") ?? "[]"));
     /** @type {string|null} */
     this.open = null;
@@ -65,6 +67,12 @@ export class Store {
     return this.open ? this.places.get(this.open) : undefined;
   }
 
+  /** The commands one may type in the open place. */
+  get commands() {
+    const kind = this.place?.type === KIND.DIRECT ? "dm" : "guild";
+    return this.offered.filter((one) => one.places.includes(kind));
+  }
+
   /** @param {string} channel @returns {Room} */
   room(channel) {
     let room = this.rooms.get(channel);
@@ -83,7 +91,7 @@ export class Store {
     if (batch.hello) this.hello = batch.hello;
     for (const place of batch.places ?? []) this.places.set(place.id, place);
     if (batch.people) this.people = new Map(batch.people.map((/** @type {Person} */ one) => [one.id, one]));
-    if (batch.commands) this.commands = batch.commands;
+    if (batch.commands) this.offered = batch.commands;
     const settled = (batch.interactions ?? []).map((/** @type {Interaction} */ one) => this.#follow(one, Boolean(batch.hello))).some(Boolean);
     const changed = (batch.messages ?? []).filter((/** @type {Message} */ one) => this.#keep(one, true));
     const gone = (batch.gone ?? []).filter((/** @type {any} */ one) => this.rooms.get(one.channel_id)?.messages.delete(one.id));
@@ -122,6 +130,13 @@ export class Store {
     const mention = message.everyone || message.mentions.includes(this.hello?.me);
     this.unread.set(message.channel_id, { count: before.count + 1, mention: before.mention || mention });
     this.emit("unread");
+  }
+
+  /** Something was begun in this window: follow it, also if the stream has told its end already. @param {any} opened @param {string} kind */
+  begun(opened, kind) {
+    this.mine.add(opened.id);
+    if (!this.interactions.has(opened.id)) this.interactions.set(opened.id, { ...opened, kind });
+    this.emit("interactions");
   }
 
   /** @param {Interaction} interaction @param {boolean} past whether it may be from before this page was opened */

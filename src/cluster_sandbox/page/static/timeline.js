@@ -203,10 +203,11 @@ export class Timeline {
   /** @param {import("./store.js").Interaction} one */
   #pendingElement(one) {
     const bot = this.store.people.get(this.store.hello?.bot_id);
+    const slash = this.store.commands.some((known) => known.name === one.command);
     const dismiss = h("button", { class: "plain-link", type: "button", "data-dismiss": one.id }, "Dismiss");
     const inner = one.failed
       ? h("p", { class: "failure" }, icon("warn"), one.failed, " · ", dismiss)
-      : thinking(`Sending /${one.command} to ${bot?.name ?? "the application"}…`);
+      : thinking(`Sending ${slash ? "/" : ""}${one.command} to ${bot?.name ?? "the application"}…`);
     return h("li", { class: "message note", "data-key": one.id, "data-state": one.state }, inner);
   }
 

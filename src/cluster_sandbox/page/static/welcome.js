@@ -12,6 +12,7 @@ export function shape(place) {
   if (place.type === KIND.NEWS) return "news";
   if (place.type === KIND.VOICE) return "voice";
   if (place.type === KIND.FORUM) return "forum";
+  if (place.type === KIND.DIRECT) return "bot";
   return place.parent_id ? "thread" : "text";
 }
 
@@ -22,6 +23,7 @@ export function beginning(store) {
   const sign = h("div", { class: place.parent_id ? "sign small" : "sign" }, icon(shape(place)));
   if (place.parent_id) return [sign, h("h2", {}, place.name), h("p", {}, "This is where the thread begins.")];
   if (place.type === KIND.FORUM) return [sign, h("h2", {}, place.name), ...forum(store)];
+  if (place.type === KIND.DIRECT) return [sign, h("h2", {}, place.name), h("p", {}, `This is the beginning of your direct messages with ${place.name}; nobody else sees them.`)];
   return [
     sign,
     h("h2", {}, `Welcome to ${place.type === KIND.VOICE ? "" : "#"}${place.name}`),

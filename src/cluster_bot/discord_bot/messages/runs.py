@@ -1,0 +1,157 @@
+"""What lists and details of runs say, and what is on offer: private answers, made to be read on a phone."""
+
+from collections.abc import Mapping, Sequence
+
+from cluster_bot.discord_bot.messages.thread import STATUS_WORDS, _link, _machine, reason
+from cluster_bot.discord_bot.messages.words import code, plain, seconds, size
+from cluster_bot.runs.ports import GpuOffer
+from cluster_bot.runs.run import Run, Status
+from cluster_bot.runs.summary import Summary
+from cluster_bot.scheduling.reading import LeftFile, Page
+
+NO_RUNS = "You have no runs yet; give one with `/run`."
+PREVIOUS_BUTTON, NEXT_BUTTON = "Previous", "Next"
+NO_OUTPUT_YET = "Run #{number} has written nothing yet; ask again when it has."
+NO_OUTPUT = "Run #{number} wrote nothing."
+LOG_SO_FAR = "The log of run #{number} so far; it still goes on."
+LOG_WHOLE = "The whole log of run #{number}."
+LOG_CUT = "{bytes:,} bytes in its middle are left out: files here may have {limit}."
+NOTHING_OFFERED = "No launcher is switched on; ask an admin."
+NO_OFFERS = "nothing on offer at the moment"
+SILENT = "⚠️ does not answer at the moment; try again in a minute"
+# Discord shows 4,000 characters in all; a list of GPUs must leave room for the other launchers'.
+GPUS_SHOWN = 20
+FILES_SHOWN, ARGUMENT_CHARS = 8, 300
+
+
+def runs_head(page: Page) -> str:
+    """What stands above a member's runs."""
+    where = f" · page {page.number + 1} of {page.pages}" if page.pages > 1 else ""
+    return f"### Your runs\n-# {page.live} under way, {page.total} in all{where}"
+
+
+def run_line(run: Summary, link: str) -> str:
+    """A run in a list: what and where, then how it stands; `link` leads to where it is shown, "" where nowhere."""
+    where = f"{plain(run.gpu, 60)} at {run.launcher}" if run.gpu else run.launcher
+    parts = [STATUS_WORDS[run.status]]
+    if run.ran_s is not None:
+        parts.append(f"ran {seconds(run.ran_s)}")
+    parts.append(f"<t:{int(run.finished_at or run.started_at or run.created_at)}:R>")
+    parts.append(link)
+    name = code(run.main, 60)
+    return f"**#{run.number}** {name} · {where}\n{' · '.join(part for part in parts if part)}"
+
+
+def run_choice(run: Summary) -> str:
+    """A run among others to choose from; no markup is shown there."""
+    return f"#{run.number} {run.main} · {run.status.value.replace('_', ' ')} · {run.gpu or run.launcher}"
+
+
+def details(run: Run, *, link: str, log_size: int, files: Sequence[LeftFile]) -> str:
+    """All that is known of a run, each line one question."""
+    lines = [f"### Run #{run.number} · {code(run.spec.main, 80)}", _state(run)]
+    for said in (run.outcome.detail if run.outcome is not None else run.detail, run.note):
+        lines += [f"> {plain(said, 300)}"] if said else []
+    lines += [f"**Where** {_where(run)}", *_declined(run), f"**When** {_when(run)}"]
+    lines += [f"**How long** {figures}" for figures in [_figures(run)] if figures]
+    lines += [f"**Program** {_program(run)}", f"**Output** {_output(run, log_size, files)}"]
+    links = " · ".join(one for one in (link, _link(run)) if one)
+    return "\n".join([*lines, *([f"**See** {links}"] if links else [])])
+
+
+def board(offered: Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None]) -> str:
+    """What is on offer where, launcher by launcher."""
+    parts = []
+    for launcher, offers in offered.items():
+        if offers is None:
+            parts.append(f"### {launcher}\n{SILENT}")
+            continue
+        lines = [_offered(one, soon) for one, soon in offers[:GPUS_SHOWN]] or [NO_OFFERS]
+        more = len(offers) - GPUS_SHOWN
+        parts.append("\n".join([f"### {launcher}", *lines, *([f"… and {more} more"] if more > 0 else [])]))
+    return "\n".join(parts) if parts else NOTHING_OFFERED
+
+
+def log_says(run: Run, left_out: int, limit: int) -> str:
+    """What the file of a log comes with."""
+    head = (LOG_WHOLE if run.status.final else LOG_SO_FAR).format(number=run.number)
+    return f"{head} {LOG_CUT.format(bytes=left_out, limit=size(limit))}" if left_out else head
+
+
+def _offered(one: GpuOffer, soon_s: float | None) -> str:
+    name = f"**{plain(one.gpu, 60)}**" if one.gpu else "**its own machine**"
+    if one.paused:
+        return f"{name} · ⏸️ paused"
+    parts = [name]
+    if one.price:
+        # Per second is what is charged, per hour is what people compare.
+        parts.append(f"${one.price:.6f}/s (${one.price * 3600:.2f}/h)")
+    if one.waiting:
+        parts.append(f"{one.waiting} waiting")
+    if one.machines is not None:
+        parts.append("no machine now" if one.machines == 0 else f"{one.machines} machine(s)")
+    if soon_s is not None:
+        parts.append(f"starts in about {seconds(round(soon_s))}" if soon_s >= 1 else "starts at once")
+    return " · ".join(parts)
+
+
+def _state(run: Run) -> str:
+    if run.status.final:
+        return f"{STATUS_WORDS[run.status]}: {reason(run)}"
+    word = "🔨 **Compiling**" if run.status is Status.RUNNING and run.phase == "compile" else STATUS_WORDS[run.status]
+    return f"{word} since <t:{int(run.program_at or run.started_at or run.launched_at or run.created_at)}:R>"
+
+
+def _where(run: Run) -> str:
+    asked = f"{plain(run.gpu, 60)} at {run.launcher}" if run.gpu else run.launcher
+    isolation = plain(run.machine.isolation, 100) if run.machine is not None and run.machine.isolation else ""
+    return " · ".join(part for part in (asked, _machine(run), isolation, plain(run.spec.why)) if part)
+
+
+def _declined(run: Run) -> list[str]:
+    """Who was tried before, and why it is not there."""
+    tried = zip(run.spec.order, run.declined, strict=False)
+    return [f"-# {where.launcher} was tried: {plain(why or 'it refused', 150)}" for where, why in tried]
+
+
+def _when(run: Run) -> str:
+    times = [("asked", run.created_at), ("launched", run.launched_at), ("started", run.program_at or run.started_at)]
+    times.append(("ended", run.finished_at))
+    told = [f"{word} <t:{int(at)}:{'f' if word == 'asked' else 'T'}>" for word, at in times if at is not None]
+    attempts = [f"attempt {run.attempt}"] if run.attempt > 1 else []
+    return " · ".join([f"for <@{run.owner.id}>", *told, *attempts])
+
+
+def _figures(run: Run) -> str:
+    parts = []
+    if run.started_at is not None:
+        parts.append(f"waited {seconds(run.started_at - run.created_at)}")
+    outcome = run.outcome
+    if outcome is not None and outcome.duration_s > 0:
+        parts.append(f"ran {seconds(outcome.duration_s)}")
+    if outcome is not None and outcome.peak_memory_bytes:
+        parts.append(f"peak memory {size(outcome.peak_memory_bytes)}")
+    return " · ".join(parts)
+
+
+def _program(run: Run) -> str:
+    spec = run.spec
+    names = [spec.main, *(name for name in spec.files if name != spec.main)]
+    files = [f"{code(name, 60)} ({size(len(spec.files[name].encode()))})" for name in names[:FILES_SHOWN]]
+    parts = [", ".join(files) + _more(names)]
+    if spec.arguments:
+        parts.append(f"arguments {code(' '.join(spec.arguments), ARGUMENT_CHARS)}")
+    parts.append(f"time limit {seconds(spec.time_limit_s)}")
+    if spec.again_of is not None:
+        parts.append(f"again of #{spec.again_of}")
+    return " · ".join(parts)
+
+
+def _output(run: Run, log_size: int, files: Sequence[LeftFile]) -> str:
+    text = f"about {size(log_size)} of text" if log_size > 0 else "no text"
+    left = [f"{code(one.name, 60)} ({size(one.size) if one.kept else 'not kept'})" for one in files[:FILES_SHOWN]]
+    return f"{text} · files {', '.join(left)}{_more(files)}" if left else text
+
+
+def _more(names: Sequence[object]) -> str:
+    return f" and {len(names) - FILES_SHOWN} more" if len(names) > FILES_SHOWN else ""

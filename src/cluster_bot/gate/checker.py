@@ -1,0 +1,126 @@
+"""A program of the admin's that looks at each submission: its exit code and what it prints decide. Called by `gate`.
+
+It is started in a folder that holds the submitted files, with the main file's name as its last argument, and reads who
+asks for what as JSON from its input: `{"member", "member_name", "groups", "main", "files", "arguments", "launcher",
+"gpu", "time_limit_s"}`. Exit code 0 lets the run begin. Exit code 1 refuses it, and what it printed is what the member
+reads. Anything else, or no end in time, is a failure of the check itself. It gets PATH and LANG of the bot's
+environment and nothing else: no secret is ever told to it.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster_bot.errors import ClusterBotError
+from cluster_bot.log import get_logger
+from cluster_bot.runs.ports import Submission
+
+log = get_logger(__name__)
+
+ALLOWED, REFUSED = 0, 1
+# What is read of what it prints; the rest of a flood is thrown away.
+MOST_OUTPUT = 8192
+_LONGEST_WORDS = 600
+_TOLD = ("PATH", "LANG")
+
+
+class CheckerFailedError(ClusterBotError):
+    """The program said neither yes nor no; the text is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """The program and its arguments, and the seconds it may take."""
+
+    command: Sequence[str]
+    timeout_s: float
+
+    async def refusal(self, submission: Submission) -> str | None:
+        """Why the program refuses it, in its own words; None where it lets it pass. Raises CheckerFailedError."""
+        with tempfile.TemporaryDirectory(prefix="cluster-bot-check-") as folder:
+            await asyncio.to_thread(_write, Path(folder), submission)
+            code, printed = await self._run(folder, submission)
+        if code == ALLOWED:
+            return None
+        if code != REFUSED:
+            raise CheckerFailedError(f"it ended with {code}")
+        words = "".join(char if char.isprintable() else " " for char in printed.decode("utf-8", "replace"))
+        return " ".join(words.split())[:_LONGEST_WORDS]
+
+    async def _run(self, folder: str, submission: Submission) -> tuple[int, bytes]:
+        try:
+            program = await asyncio.create_subprocess_exec(
+                *self.command,
+                submission.spec.main,
+                cwd=folder,
+                env={name: os.environ[name] for name in _TOLD if name in os.environ},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise CheckerFailedError(f"it can't be started: {error}") from None
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                _, printed = await asyncio.gather(_tell(program, _facts(submission)), _hear(program))
+                return await program.wait(), printed
+        except TimeoutError:
+            raise CheckerFailedError(f"it did not end within {self.timeout_s:g} s") from None
+        finally:
+            _end(program)
+            await program.wait()
+
+
+def _facts(submission: Submission) -> bytes:
+    spec = submission.spec
+    facts = {
+        "member": submission.owner.id,
+        "member_name": submission.owner.name,
+        "groups": list(submission.groups),
+        "main": spec.main,
+        "files": sorted(spec.files),
+        "arguments": list(spec.arguments),
+        "launcher": spec.launcher,
+        "gpu": spec.gpu,
+        "time_limit_s": spec.time_limit_s,
+    }
+    return json.dumps(facts).encode()
+
+
+def _write(folder: Path, submission: Submission) -> None:
+    for name, text in submission.spec.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8", newline="")
+
+
+async def _tell(program: asyncio.subprocess.Process, facts: bytes) -> None:
+    assert program.stdin is not None
+    try:
+        program.stdin.write(facts)
+        await program.stdin.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it does not want to know
+    program.stdin.close()
+
+
+async def _hear(program: asyncio.subprocess.Process) -> bytes:
+    """The beginning of what it prints; read to the end, so that it is not held up by a full pipe."""
+    assert program.stdout is not None
+    kept = b""
+    while piece := await program.stdout.read(65_536):
+        kept = (kept + piece)[:MOST_OUTPUT]
+    return kept
+
+
+def _end(program: asyncio.subprocess.Process) -> None:
+    """End it, and what it started in its session; nothing happens where all is over."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(program.pid, signal.SIGKILL)

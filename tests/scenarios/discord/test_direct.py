@@ -1,0 +1,175 @@
+"""Runs in direct messages with the bot, and of members who bring it to places that it is no member of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from town import HOLDING, Place, Town
+
+from cluster_bot.app import Parts
+from cluster_bot.discord_bot import messages
+from cluster_bot.runs.refusals import SENTENCES, Refusal
+from cluster_bot.runs.run import Status
+from cluster_sandbox.discord import Fault, Message
+
+HELLO = "print('hello')"
+EVERYWHERE: dict[str, Any] = {"discord_guilds": frozenset()}
+
+
+@pytest.fixture
+async def bot(town: Town) -> AsyncIterator[Parts]:
+    """A bot that serves every server, and so everybody."""
+    async with town.bot(**EVERYWHERE) as parts:
+        yield parts
+
+
+def _strange(town: Town) -> int:
+    """A channel of a server that ada brings the bot to, which is no member there."""
+    town.ada.install()
+    return town.server.add_channel("general", guild_id=town.server.add_guild("Elsewhere", bot=False))
+
+
+def _group(town: Town) -> int:
+    """A group of friends that ada brings the bot to."""
+    town.ada.install()
+    return town.server.add_group(town.ada, town.server.member("bob"))
+
+
+def _cancel(town: Town, place: Place) -> Message:
+    """The message with the run's Cancel button."""
+    return next(one for one in town.of(place) if one.components)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_run_in_direct_messages_is_shown_there(town: Town) -> None:
+    place = await town.open(HELLO, channel=town.ada.dm)
+    assert place.room == town.ada.dm
+    assert await town.verdict(place) is Status.SUCCEEDED
+    assert town.lines(place) == ["hello"]
+    assert town.server.messages(place.room)[0].content.startswith(f"**Run #{place.number}**")
+    assert town.server.threads() == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_ping_and_cancel_work_there(town: Town) -> None:
+    assert {"ping", "cancel", "run local"} <= set(town.ada.commands(town.ada.dm))
+    assert "resync" not in town.ada.commands(town.ada.dm)
+    pong = await (await town.ada.command("ping", channel_id=town.ada.dm)).answered()
+    assert pong.content.startswith("Pong:")
+    for by_button in (True, False):
+        place, _ = await town.hold(str(by_button), channel=town.ada.dm)
+        if by_button:
+            wish = await town.ada.press(_cancel(town, place).id, channel_id=place.room, label="Cancel")
+        else:
+            wish = await town.ada.command("cancel", channel_id=town.ada.dm, options={"run": place.number})
+        assert (await wish.answered()).content == messages.STOP_WISHED.format(number=place.number)
+        assert await town.verdict(place) is Status.CANCELLED
+
+
+@pytest.mark.usefixtures("bot")
+async def test_nobody_rules_over_runs_in_direct_messages(town: Town) -> None:
+    """Neither the admins of the server that both know, nor anybody in messages of their own."""
+    admin = town.server.member("carol", administrator=True)
+    place, go = await town.hold(channel=town.ada.dm)
+    for channel in (town.general, admin.dm):
+        assert await admin.autocomplete("cancel", channel_id=channel, focused="run") == []
+        refused = await admin.command("cancel", channel_id=channel, options={"run": place.number})
+        assert "belongs to somebody else" in (await refused.answered()).content
+    go()
+    assert await town.verdict(place) is Status.SUCCEEDED
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("somewhere", [_strange, _group])
+async def test_where_the_bot_is_not_the_run_is_shown_in_direct_messages(town: Town, somewhere: Any) -> None:
+    channel = somewhere(town)
+    assert {"ping", "cancel", "run local"} <= set(town.ada.commands(channel))
+    answer = await (await town.run(HELLO, channel=channel)).answered()
+    assert answer.content == messages.OPENED_DIRECT.format(number=1, room=town.ada.dm)
+    assert answer.ephemeral
+    place = Place(1, town.ada.dm)
+    assert await town.verdict(place) is Status.SUCCEEDED
+    assert town.lines(place) == ["hello"]
+    assert town.server.messages(channel) == [] and answer.followups == []
+
+
+async def test_a_restart_goes_on_in_the_same_direct_messages(town: Town) -> None:
+    gate, channel = town.folder / "go", _strange(town)
+    async with town.bot(**EVERYWHERE):
+        place = await town.open(HOLDING, channel=channel, arguments=str(gate))
+        await town.line(place, "before")
+    gate.touch()
+    async with town.bot(**EVERYWHERE):
+        assert await town.verdict(place) is Status.SUCCEEDED
+        assert place.room == town.ada.dm
+        assert town.lines(place) == ["before", "after"]
+        told = [one.content.partition("\n")[0] for one in town.of(place)]
+        assert len(told) == len(set(told)) == 3
+
+
+@pytest.mark.usefixtures("bot")
+async def test_closed_direct_messages_are_refused_before_anything_is_admitted(town: Town) -> None:
+    town.ada.close_dms()
+    for channel in (_strange(town), _group(town), town.ada.dm):
+        refused = await (await town.run(HELLO, channel=channel)).answered()
+        assert refused.content == SENTENCES[Refusal.NO_DIRECT_MESSAGES]
+        assert refused.ephemeral
+    assert await town.runs_of(town.ada) == []
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("when", ["opening", "running"])
+async def test_where_they_are_closed_later_the_run_goes_on_unseen(town: Town, when: str) -> None:
+    """Where Discord did not say so in time, the answer does; afterwards there is nobody to tell."""
+    channel, gate = _strange(town), town.folder / "go"
+    if when == "opening":
+        route, closing = "/channels/{channel_id}/typing", lambda request: town.ada.close_dms()
+        town.server.faults.add(Fault(method="POST", route=route, when="after", status=None, action=closing))
+    answer = await (await town.run(HOLDING, channel=channel, arguments=str(gate))).answered()
+    place = Place(1, town.ada.dm)
+    if when == "opening":
+        assert answer.content == messages.UNSEEN.format(number=1)
+    else:
+        await town.line(place, "before")
+        town.ada.close_dms()
+    gate.touch()
+    assert (await town.ended(place)).status is Status.SUCCEEDED
+    await town.closed(place)
+
+
+async def test_with_a_guild_list_only_people_on_the_list_bring_it_along(town: Town) -> None:
+    bob = town.server.member("bob")
+    bob.install()
+    strange = _strange(town)
+    async with town.bot(discord_users=frozenset({bob.user_id})):
+        for channel in (strange, town.ada.dm):
+            refused = await (await town.run(HELLO, channel=channel)).answered()
+            assert refused.content == SENTENCES[Refusal.NOT_ALLOWED_ALONE]
+            assert refused.ephemeral
+            pong = await (await town.ada.command("ping", channel_id=channel)).answered()
+            assert pong.content == SENTENCES[Refusal.NOT_ALLOWED_ALONE]
+        for channel in (strange, bob.dm, town.general):
+            place = await town.open(HELLO, channel=channel, member=bob)
+            assert await town.verdict(place) is Status.SUCCEEDED
+            assert place.room == bob.dm or channel == town.general
+        elsewhere = town.server.add_channel("general", guild_id=town.server.add_guild("Third"))
+        refused = await (await town.run(HELLO, channel=elsewhere, member=bob)).answered()
+        assert refused.content == SENTENCES[Refusal.NOT_ALLOWED_HERE]
+
+
+async def test_commands_are_registered_once_wherever_they_can_be_used(town: Town) -> None:
+    commands, guild = town.server.service.commands, town.server.guild_id
+
+    def registered() -> tuple[bool, bool]:
+        return bool(commands.listed(None)), bool(commands.listed(guild))
+
+    async with town.bot():
+        assert registered() == (False, True)
+        assert town.ada.commands(town.ada.dm) == []
+    async with town.bot(discord_users=frozenset({town.ada.user_id})):
+        assert registered() == (True, False)
+        assert "run local" in town.ada.commands(town.ada.dm)
+    async with town.bot():
+        assert registered() == (False, True)
