@@ -165,6 +165,33 @@ async def test_limits_and_lists_hold_for_a_rerun_too(town: Town) -> None:
         assert refused.content.startswith("You are not on the list of people who may run programs here")
 
 
+class Ailing(Offering):
+    """Offers what it has, though its scheduler can't be reached."""
+
+    async def trouble(self) -> str:
+        return "Slurm's *door* is closed"
+
+
+class Mute(Offering):
+    """Its scheduler never says how it is."""
+
+    async def trouble(self) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+
+async def test_gpus_says_where_no_run_would_start(town: Town) -> None:
+    async with town.bot(launchers=[Ailing("slurm", GpuOffer("H100")), Mute("modal", GpuOffer("T4"))]):
+        said = text((await ask(town, "gpus")).message)
+    assert said.split("\n")[:5] == [
+        "### slurm",
+        r"⚠️ Slurm's \*door\* is closed; a run would wait for it",
+        "**H100**",
+        "### modal",
+        "⚠️ does not answer at the moment; try again in a minute",
+    ]
+
+
 async def test_gpus_shows_every_launcher_also_one_that_is_silent(town: Town) -> None:
     github = Offering("github", GpuOffer("H100", waiting=3, machines=2, starts_in_s=5.0), GpuOffer("T4", paused=True))
     launchers = [github, Silent("modal"), Slow("slurm"), Offering("empty")]

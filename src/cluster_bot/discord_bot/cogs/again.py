@@ -1,5 +1,6 @@
 """`/rerun`, the Run again button, and `/gpus`, where else it could run."""
 
+import asyncio
 from dataclasses import replace
 
 import discord
@@ -49,7 +50,8 @@ class Again(commands.Cog):
         """Show what every launcher offers."""
         # Launchers are waited for about as long as Discord waits for us.
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await interaction.edit_original_response(view=text_view(messages.board(await self._scheduler.board())))
+        offered, troubles = await asyncio.gather(self._scheduler.board(), self._scheduler.troubles())
+        await interaction.edit_original_response(view=text_view(messages.board(offered, troubles)))
 
     @rerun.autocomplete("run")
     async def _runs(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:

@@ -19,6 +19,7 @@ LOG_CUT = "{bytes:,} bytes in its middle are left out: files here may have {limi
 NOTHING_OFFERED = "No launcher is switched on; ask an admin."
 NO_OFFERS = "nothing on offer at the moment"
 SILENT = "⚠️ does not answer at the moment; try again in a minute"
+IN_TROUBLE = "⚠️ {why}; a run would wait for it"
 # A laid-out message takes 4,000 characters in all.
 LONGEST = 3900
 GPUS_SHOWN, FILES_SHOWN, ARGUMENT_CHARS, DECLINED_SHOWN = 20, 8, 300, 3
@@ -62,13 +63,18 @@ def details(run: Run, *, link: str, log_size: int, files: Sequence[LeftFile]) ->
     return (text if len(text) <= room else f"{text[: room - 1]}…") + see
 
 
-def board(offered: Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None]) -> str:
-    """What is on offer where, launcher by launcher."""
+def board(
+    offered: Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None], troubles: Mapping[str, str] | None = None
+) -> str:
+    """What is on offer where, launcher by launcher; `troubles`, "" for silence, says which take no runs now."""
     if not offered:
         return NOTHING_OFFERED
     # Fewer of each where all together are too many.
-    boards = ("\n".join(_board_of(*one, most) for one in offered.items()) for most in range(GPUS_SHOWN, 0, -1))
-    return next((one for one in boards if len(one) <= LONGEST), SILENT)
+    for most in range(GPUS_SHOWN, 0, -1):
+        text = "\n".join(_board_of(*one, troubles or {}, most) for one in offered.items())
+        if len(text) <= LONGEST:
+            return text
+    return SILENT
 
 
 def log_says(run: Run, left_out: int, limit: int) -> str:
@@ -77,12 +83,19 @@ def log_says(run: Run, left_out: int, limit: int) -> str:
     return f"{head} {LOG_CUT.format(bytes=left_out, limit=size(limit))}" if left_out else head
 
 
-def _board_of(launcher: str, offers: Sequence[tuple[GpuOffer, float | None]] | None, most: int) -> str:
-    if offers is None:
+def _board_of(
+    launcher: str,
+    offers: Sequence[tuple[GpuOffer, float | None]] | None,
+    troubles: Mapping[str, str],
+    most: int,
+) -> str:
+    trouble = troubles.get(launcher)
+    if offers is None or trouble == "":
         return f"### {launcher}\n{SILENT}"
+    head = f"### {launcher}" if trouble is None else f"### {launcher}\n{IN_TROUBLE.format(why=plain(trouble, 150))}"
     lines = [_offered(one, soon) for one, soon in offers[:most]] or [NO_OFFERS]
     more = [f"… and {len(offers) - most} more"] if len(offers) > most else []
-    return "\n".join([f"### {launcher}", *lines, *more])
+    return "\n".join([head, *lines, *more])
 
 
 def _offered(one: GpuOffer, soon_s: float | None) -> str:
