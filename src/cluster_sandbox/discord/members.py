@@ -12,12 +12,12 @@ from typing import Any
 
 from . import installs
 from .commands import MESSAGE_MENU, all_names, typed
-from .components import BUTTON, walk
+from .components import BUTTON, STRING_SELECT, walk
 from .errors import api_error
 from .gateway import Intent
 from .interactions import Interaction, Kind, Reaction
 from .limits import Upload, check_message
-from .modals import Form
+from .modals import Form, choose_values
 from .model import Attachment, Channel, ChannelType, Guild, Json, Message, User
 from .options import CommandError, File, Resolver, build, choose
 from .service import Service
@@ -163,9 +163,14 @@ class Acting:
         channel = self._place(channel_id)
         message = self.visible_message(channel.id, int(message_id))
         component = self._component(message, custom_id, label)
-        data: Json = {"custom_id": component["custom_id"], "component_type": component["type"], "id": 1}
+        data: Json = {"custom_id": component["custom_id"], "component_type": component["type"]}
+        data["id"] = component.get("id", 1)
         if component["type"] != BUTTON:
             data["values"] = list(values or [])
+        if component["type"] == STRING_SELECT:
+            choose_values(
+                {"required": component.get("min_values") != 0, **component}, data["values"], component["custom_id"]
+            )
         owners = (message.interaction or {}).get("authorizing_integration_owners")
         return self.service.interactions.open(Kind.COMPONENT, self.user, channel, data, source=message, owners=owners)
 

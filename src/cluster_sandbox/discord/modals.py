@@ -165,13 +165,7 @@ class Form:
             return {**shape, "value": _text(one, fields.get(name, one.get("value") or ""), label)}
         if one["type"] == SELECT:
             chosen = [option["value"] for option in one["options"] if option.get("default")]
-            values = _several(fields.get(name, chosen))
-            offered = [option["value"] for option in one["options"]]
-            wrong = [value for value in values if value not in offered]
-            if wrong:
-                raise CommandError(f"{label!r} takes one of {offered}, not {wrong[0]!r}")
-            _count(one, len(values), label)
-            return {**shape, "values": values}
+            return {**shape, "values": choose_values(one, fields.get(name, chosen), label)}
         files = _several(fields.get(name, []))
         if not all(isinstance(file, File) for file in files):
             raise CommandError(f"{label!r} takes files, not {files!r}")
@@ -179,6 +173,18 @@ class Form:
         stored = [self.upload(file) for file in files]
         self.resolved |= {str(file.id): self.attachment(file) for file in stored}
         return {**shape, "values": [str(file.id) for file in stored]}
+
+
+def choose_values(menu: Json, values: Any, label: str) -> list[Any]:
+    """What a member chose in a menu with options of its own; CommandError where it does not let them."""
+    chosen, offered = _several(values), [option["value"] for option in menu["options"]]
+    wrong = [value for value in chosen if value not in offered]
+    if wrong:
+        raise CommandError(f"{label!r} takes one of {offered}, not {wrong[0]!r}")
+    if len(set(chosen)) < len(chosen):
+        raise CommandError(f"{label!r} takes each value once, not {chosen!r}")
+    _count(menu, len(chosen), label)
+    return chosen
 
 
 def _several(value: Any) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from cluster_bot.app import Parts
 from cluster_bot.discord_bot import messages
 from cluster_bot.runs.refusals import SENTENCES, Refusal
 from cluster_bot.runs.run import Status
-from cluster_sandbox.discord import Fault, Message
+from cluster_sandbox.discord import Fault, Interaction, Message
 
 HELLO = "print('hello')"
 EVERYWHERE: dict[str, Any] = {"discord_guilds": frozenset()}
@@ -95,6 +95,27 @@ async def test_where_the_bot_is_not_the_run_is_shown_in_direct_messages(town: To
     assert town.server.messages(channel) == [] and answer.followups == []
 
 
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("somewhere", [_strange, _group, lambda town: town.ada.dm])
+async def test_every_way_to_submit_works_there(town: Town, somewhere: Any) -> None:
+    """A command, a form, a message's menu, once more: all of it is shown in direct messages."""
+    channel = somewhere(town)
+    said = await town.ada.say(channel, "```py\nprint('hello')\n```")
+    menu = await (await town.ada.context(messages.RUN_THIS_CODE, said.id, channel_id=channel)).answered()
+    form = await (await town.ada.command("run paste", channel_id=channel)).answered()
+    ways: list[Callable[[], Awaitable[Interaction]]] = [
+        lambda: town.ada.submit(menu, {}),
+        lambda: town.ada.submit(form, {"code": HELLO, "language": "python"}),
+        lambda: town.ada.command("rerun", channel_id=channel, options={"run": "1"}),
+    ]
+    for number, submit in enumerate(ways, 1):
+        answer = await (await submit()).answered()
+        assert answer.content == messages.OPENED_DIRECT.format(number=number, room=town.ada.dm)
+        place = Place(number, town.ada.dm)
+        assert await town.verdict(place) is Status.SUCCEEDED
+        assert town.lines(place) == ["hello"]
+
+
 async def test_a_restart_goes_on_in_the_same_direct_messages(town: Town) -> None:
     gate, channel = town.folder / "go", _strange(town)
     async with town.bot(**EVERYWHERE):
@@ -107,6 +128,25 @@ async def test_a_restart_goes_on_in_the_same_direct_messages(town: Town) -> None
         assert town.lines(place) == ["before", "after"]
         told = [one.content.partition("\n")[0] for one in town.of(place)]
         assert len(told) == len(set(told)) == 3
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("which", range(4), ids=["anchor", "status", "output", "verdict"])
+async def test_what_was_made_there_is_not_made_twice(town: Town, which: int) -> None:
+    """The answer to a create gets lost; the message is found among those of other runs, and of the member."""
+    place, go = await town.hold("one", channel=town.ada.dm)
+    await town.ada.say(town.ada.dm, "what a day")
+    route = "/channels/{channel_id}/messages"
+    fault = Fault(method="POST", route=route, when="after", drop_connection=True, skip=which)
+    town.server.faults.add(fault)
+    other = await town.open(HELLO, channel=_strange(town))
+    assert other.room == town.ada.dm
+    assert await town.verdict(other) is Status.SUCCEEDED
+    go()
+    assert await town.verdict(place) is Status.SUCCEEDED
+    assert fault.hits == 1
+    assert (town.lines(other), town.lines(place)) == (["hello"], ["before", "after"])
+    assert len(town.of(other)) == len(town.of(place)) == 3
 
 
 @pytest.mark.usefixtures("bot")

@@ -45,7 +45,7 @@ async def test_an_admin_stops_the_run_of_one_who_left(town: Town) -> None:
     place, _ = await town.hold()
     town.server.admin.kick(town.ada)
     offered = await admin.autocomplete("cancel", channel_id=town.general, focused="run")
-    assert [one["value"] for one in offered] == [place.number]
+    assert [one["value"] for one in offered] == [str(place.number)]
     told = await (await town.press(place, admin)).answered()
     assert told.content == messages.STOP_WISHED.format(number=place.number)
     assert await town.verdict(place) is Status.CANCELLED

@@ -58,6 +58,7 @@ OVER = replace(SUMMARY, status=Status.SUCCEEDED, finished_at=1_700_000_030.0, ra
 
 # What each function of the messages says, by its name; `Recogniser`s say nothing.
 EXAMPLES: Mapping[str, Callable[[], Any]] = {
+    "cannot_write_here": lambda: messages.cannot_write_here(["Send Messages", "Attach Files"]),
     "marker": lambda: messages.marker(RUN),
     "part_marker": lambda: messages.part_marker(RUN, "output 1"),
     "anchor": lambda: [*(messages.anchor(one) for one in (RUN, ENDED, WENT_ON)), messages.anchor(ENDED, alone=True)],

@@ -170,3 +170,14 @@ async def test_what_is_not_named_stays_as_it_was_sent(api: Api, server: DiscordS
     text, chosen, files = [one["component"] for one in data["components"]]
     assert (text["value"], chosen["values"], files["values"]) == ("said before", ["b"], [])
     assert "resolved" not in data
+
+
+async def test_a_menu_under_a_message_takes_what_it_offers(api: Api, server: DiscordServer, ada: Acting) -> None:
+    general = server.channel_id("general")
+    made = await api.send(general, "choose", components=[{"type": 1, "components": [menu(3, max_values=2)]}])
+    for values, refusal in (([], "1 to 2"), (["0", "1", "2"], "1 to 2"), (["7"], "one of"), (["0", "0"], "each value")):
+        with pytest.raises(CommandError, match=refusal):
+            await ada.press(made["id"], channel_id=general, custom_id="menu", values=values)
+    async with connected(server, api.session) as socket:
+        await ada.press(made["id"], channel_id=general, custom_id="menu", values=["2", "0"])
+        assert (await socket.event("INTERACTION_CREATE"))["data"]["values"] == ["2", "0"]
