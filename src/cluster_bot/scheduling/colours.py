@@ -5,11 +5,14 @@ codes only bold, underline and eight colours each way: what Discord's code block
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 # What is kept of an escape sequence; longer ones mean nothing that we know.
 SGR = re.compile(r"\x1b\[([0-9;:]{0,60})m")
+# A program uses few colours, and many times.
+_REMEMBERED = 1024
 _RESET = "\x1b[0m"
 # The eight about as terminals paint them, from black to white, which is light grey.
 _EIGHT = (
@@ -51,12 +54,11 @@ def spans(text: str, style: Style) -> tuple[Spans, Style]:
     return found, style
 
 
-def line_of(pieces: Iterable[tuple[Style, str]], longest: int) -> str:
+def line_of(pieces: Sequence[tuple[Style, str]], longest: int) -> str:
     """A line that stands alone: it begins with the colours in force and ends with a reset where any are on.
 
     Without colours where it would be longer than `longest` with them.
     """
-    pieces = list(pieces)
     now, out = PLAIN, []
     for style, text in pieces:
         if style != now:
@@ -80,6 +82,7 @@ def as_text(pieces: Spans, start: Style, end: Style) -> str:
     return "".join(out)
 
 
+@lru_cache(_REMEMBERED)
 def _change(before: Style, after: Style) -> str:
     if after == PLAIN:
         return _RESET
@@ -93,6 +96,7 @@ def _change(before: Style, after: Style) -> str:
     return f"\x1b[{';'.join(codes if before == PLAIN else ['0', *codes])}m"
 
 
+@lru_cache(_REMEMBERED)
 def _after(style: Style, parameters: str) -> Style:
     """The style after ESC[`parameters`m; what is not known changes nothing."""
     codes = parameters.split(";")

@@ -19,11 +19,13 @@ _LONGEST_ESCAPE = 256
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-OQ-WYZ\\`-~]")
 _UNFINISHED_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)\Z")
 # Controls other than tab, line feed and carriage return; C1 controls; marks that reorder or hide text.
-# The last are tags: a second, invisible ASCII. An escape is left only where it begins a colour.
+# The last are tags: a second, invisible ASCII. Escapes are `_LONE`'s business.
 _UNSAFE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-    rf"\ufff9-\ufffb\U000e0000-\U000e007f]|(?!{SGR.pattern})\x1b"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+# An escape that begins no colour.
+_LONE = re.compile(rf"(?!{SGR.pattern})\x1b")
 _SEPARATORS = str.maketrans({"\u2028": " ", "\u2029": " ", "\x85": " "})
 
 
@@ -81,6 +83,8 @@ class Lines:
         if not _coloured(line, style):
             return [line] if len(line) <= LONGEST_LINE and "\r" not in line else _pieces(_overwritten(line))
         found, self._styles[stream] = spans(line, style)
+        if len(line) <= LONGEST_LINE and "\r" not in line:
+            return [line_of(found, LONGEST_LINE)]
         return [line_of(piece, LONGEST_LINE) for piece in _cut_spans(_overwritten_spans(found))]
 
     def _cut(self, stream: str, rest: str) -> list[str]:
@@ -130,7 +134,10 @@ def _held_back(text: str) -> tuple[str, str]:
 
 
 def _clean(text: str) -> str:
-    text = _ESCAPE.sub(_colour, text).replace("\r\n", "\n")
+    if "\x1b" in text:
+        # Lone ones before anything else is taken out, which could make a colour of them.
+        text = _LONE.sub("", _ESCAPE.sub(_colour, text))
+    text = text.replace("\r\n", "\n")
     return _UNSAFE.sub("", text.translate(_SEPARATORS))
 
 
