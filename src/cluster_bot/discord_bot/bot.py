@@ -103,7 +103,7 @@ class ClusterBot(commands.Bot):
 
     async def trouble(self) -> str:
         """What keeps the bot from hearing commands, "" where nothing does."""
-        return "" if self._connected else "not connected to Discord's gateway"
+        return "" if self._connected else messages.NOT_CONNECTED
 
     async def on_disconnect(self) -> None:
         """The library reconnects by itself."""

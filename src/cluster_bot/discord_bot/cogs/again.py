@@ -15,7 +15,7 @@ from cluster_bot.discord_bot.gpu_choices import LONGEST_NAME, MOST_CHOICES, gpu_
 from cluster_bot.discord_bot.intake import TimeLimits
 from cluster_bot.discord_bot.origin import DiscordOrigin
 from cluster_bot.discord_bot.presses import answer_press
-from cluster_bot.discord_bot.run_choices import RUN, own_runs, run_number
+from cluster_bot.discord_bot.run_choices import own_runs, run_number
 from cluster_bot.discord_bot.run_views import text_view
 from cluster_bot.runs.ports import Submission
 from cluster_bot.scheduling.again import AUTO, Wanted, again
@@ -33,7 +33,9 @@ class Again(commands.Cog):
 
     @app_commands.command(name="rerun", description="Run the same program again, there or on another GPU")
     @app_commands.describe(
-        run=RUN, gpu="Another GPU, by its name", launcher="Somewhere else; auto: wherever the GPU is free soonest"
+        run=messages.RUN,
+        gpu="Another GPU, by its name",
+        launcher="Somewhere else; auto: wherever the GPU is free soonest",
     )
     async def rerun(
         self,
