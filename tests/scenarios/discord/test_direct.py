@@ -12,10 +12,16 @@ from cluster_bot.app import Parts
 from cluster_bot.discord_bot import messages
 from cluster_bot.runs.refusals import SENTENCES, Refusal
 from cluster_bot.runs.run import Status
-from cluster_sandbox.discord import Fault, Interaction, Message
+from cluster_sandbox.discord import DiscordServer, Fault, Interaction, Message, Policy
 
 HELLO = "print('hello')"
 EVERYWHERE: dict[str, Any] = {"discord_guilds": frozenset()}
+
+
+@pytest.fixture
+def server() -> DiscordServer:
+    """With more room in a channel than there is: here all runs of a test share one, and would wait five seconds."""
+    return DiscordServer(policy=Policy(message_bucket=(50, 5.0), edit_bucket=(50, 5.0)))
 
 
 @pytest.fixture
