@@ -219,3 +219,15 @@ async def test_commands_are_registered_once_wherever_they_can_be_used(town: Town
         assert "run local" in town.ada.commands(town.ada.dm)
     async with town.bot():
         assert registered() == (False, True)
+
+
+async def test_an_application_for_servers_only_has_commands_for_servers(town: Town) -> None:
+    """Should Discord take no commands for accounts because its portal does not let the application go there."""
+    route = "/applications/{application_id}/commands"
+    refusal = {"code": 50035, "message": "Invalid Form Body", "errors": {}}
+    town.server.faults.add(Fault(method="PUT", route=route, status=400, body=refusal))
+    strange = _strange(town)
+    async with town.bot(**EVERYWHERE):
+        assert town.ada.commands(strange) == []
+        assert await town.verdict(await town.open(HELLO)) is Status.SUCCEEDED
+        assert await town.verdict(await town.open(HELLO, channel=town.ada.dm)) is Status.SUCCEEDED
