@@ -13,10 +13,16 @@ from cluster_bot.app import Parts
 from cluster_bot.discord_bot import messages
 from cluster_bot.runs.refusals import SENTENCES, Refusal
 from cluster_bot.runs.run import Status
-from cluster_sandbox.discord import Fault, Interaction, Message
+from cluster_sandbox.discord import DiscordServer, Fault, Interaction, Message, Policy
 
 HELLO = "print('hello')"
 EVERYWHERE: dict[str, Any] = {"discord_guilds": frozenset()}
+
+
+@pytest.fixture
+def server() -> DiscordServer:
+    """With more room in a channel than there is: here all runs of a test share one, and would wait five seconds."""
+    return DiscordServer(policy=Policy(message_bucket=(50, 5.0), edit_bucket=(50, 5.0)))
 
 
 @pytest.fixture
@@ -240,3 +246,15 @@ async def test_lists_logs_and_once_more_work_wherever_the_member_is(town: Town, 
     for elsewhere in (town.general, town.server.member("bob").dm):
         refused = await ask(town, "logs", town.server.member("bob"), elsewhere, run="1")
         assert refused.content.startswith("Run #1 belongs to somebody else")
+
+
+async def test_an_application_for_servers_only_has_commands_for_servers(town: Town) -> None:
+    """Should Discord take no commands for accounts because its portal does not let the application go there."""
+    route = "/applications/{application_id}/commands"
+    refusal = {"code": 50035, "message": "Invalid Form Body", "errors": {}}
+    town.server.faults.add(Fault(method="PUT", route=route, status=400, body=refusal))
+    strange = _strange(town)
+    async with town.bot(**EVERYWHERE):
+        assert town.ada.commands(strange) == []
+        assert await town.verdict(await town.open(HELLO)) is Status.SUCCEEDED
+        assert await town.verdict(await town.open(HELLO, channel=town.ada.dm)) is Status.SUCCEEDED

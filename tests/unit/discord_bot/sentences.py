@@ -87,6 +87,7 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
     ],
     "reason": lambda: [messages.reason(replace(ENDED, reason=one)) for one in (*Reason, None)],
     "gap": lambda: messages.gap(Gap(12_345, 67_890_123)),
+    "cannot_write_here": lambda: messages.cannot_write_here(["view_channel", "send_messages"]),
     "offer": lambda: [messages.offer(one) for one in (OFFER, GpuOffer("T4", paused=True), GpuOffer("T4", machines=0))],
     "offers": lambda: messages.offers("H100", [("modal", OFFER), ("github", GpuOffer("H100"))]),
     "runs_head": lambda: [messages.runs_head(Page([], 0, pages, 1, 17)) for pages in (1, 3)],
