@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from browsing import ROOT, TOO_LATE_S, Alone, Demo, Visit, Visitor, new_visitor
+from browsing import PROGRAMS, TOO_LATE_S, Alone, Demo, Visit, Visitor, new_visitor
 from playwright.async_api import Browser, async_playwright, expect
 
 import warm
@@ -26,7 +26,6 @@ from cluster_bot.demo import bot_process
 from cluster_bot.demo.page import furnish
 from cluster_sandbox.discord import DiscordServer, Policy
 
-PROGRAMS = ROOT / ".venv-programs" / "bin" / "python"
 FLAGS = [
     "--no-sandbox",  # root may not use Chromium's own; the pages shown here are ours
     "--disable-gpu",
