@@ -117,7 +117,7 @@ def test_no_other_sentence_is_too_long() -> None:
         messages.OPENED.format(number=10**18, room=2**63),
         messages.UNSEEN.format(number=10**18),
         messages.OPENED_DIRECT.format(number=10**18, room=2**63),
-        messages.cannot_write_here(["Send Messages in Threads"] * 7),
+        messages.cannot_write_here(list(messages.PERMISSIONS)),
         messages.OUR_FAULT.format(reference="f" * 8),
         messages.HIDDEN.format(lines=10**12),
         messages.gap(Gap(10**12, 10**15)),
