@@ -96,7 +96,7 @@ class ClusterBot(commands.Bot):
             self.tree.add_command(run_this_code(forms))
             await self.add_cog(CodeForms(forms))
         await self.add_cog(Cancel(self._scheduler, self.access))
-        await self.add_cog(Runs(self._scheduler.reading, self.access))
+        await self.add_cog(Runs(self._scheduler, self.access))
         await self.add_cog(Again(self._scheduler, self.access, self._options.time_limits))
         await self.add_cog(Service(self._scheduler, resync=self.sync, latency_s=self._gateway_latency_s))
         await self.sync()

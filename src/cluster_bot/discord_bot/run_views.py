@@ -35,9 +35,11 @@ def turned_page(custom_id: str) -> tuple[int, int] | None:
     return (int(match.group(1)), int(match.group(2))) if match else None
 
 
-def list_view(page: Page, member_id: int) -> discord.ui.LayoutView:
-    """A page of a member's runs."""
-    box: discord.ui.Container[Any] = discord.ui.Container(discord.ui.TextDisplay(messages.runs_head(page)))
+def list_view(page: Page, member_id: int, share: str) -> discord.ui.LayoutView:
+    """A page of a member's runs, with what they have of their share above it."""
+    box: discord.ui.Container[Any] = discord.ui.Container(
+        discord.ui.TextDisplay(f"{messages.runs_head(page)}\n{share}")
+    )
     for run in page.runs:
         text = messages.run_line(run, link_to(run.origin, run.place))
         button = _button_beside(run)

@@ -62,6 +62,10 @@ async def test_gpu_minutes_a_day(town: Town) -> None:
         )
         assert (await told(town, time_limit=120)).startswith("Run #2 is here")
         assert (await told(town, time_limit=1)).startswith("You may use 10 GPU minutes in 24 hours, and 10 are used")
+        listed = await (await town.ada.command("runs", channel_id=town.general)).answered()
+        assert "Your share: 2 of 9 at once, 10 of 10 GPU minutes in 24 hours" in str(
+            listed.message and listed.message.components
+        )
         # What never had a machine has used nothing.
         for number in (1, 2):
             run = await town.store.by_number(number)

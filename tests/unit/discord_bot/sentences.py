@@ -21,6 +21,7 @@ from typing import Any
 from cluster_bot.discord_bot import messages
 from cluster_bot.runs.ports import Attachment, Gap, GpuOffer, Trouble, Turn
 from cluster_bot.runs.refusals import SENTENCES
+from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Machine, Member, Origin, Reason, Run, Status
 from cluster_bot.runs.spec import Language, RunSpec, Where
 from cluster_bot.runs.summary import Summary
@@ -91,6 +92,7 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
     "offer": lambda: [messages.offer(one) for one in (OFFER, GpuOffer("T4", paused=True), GpuOffer("T4", machines=0))],
     "offers": lambda: messages.offers("H100", [("modal", OFFER), ("github", GpuOffer("H100"))]),
     "runs_head": lambda: [messages.runs_head(Page([], 0, pages, 1, 17)) for pages in (1, 3)],
+    "share": lambda: [messages.share(Usage(1, 9, 12, 0.0, 840.0), one) for one in (Limits(), Limits(5, 200, 30, 60.0))],
     "run_line": lambda: [messages.run_line(one, "<#9>") for one in (SUMMARY, OVER)],
     "run_choice": lambda: messages.run_choice(OVER),
     "details": lambda: [

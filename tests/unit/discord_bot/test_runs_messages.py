@@ -86,7 +86,7 @@ def test_a_page_of_hostile_runs_fits() -> None:
         1e6,
         {"here": True, "anchor": 2**63, "room": 2**63},
     )
-    view = list_view(Page([one] * RUNS_A_PAGE, 1, 3, 5, 24), 2**63)
+    view = list_view(Page([one] * RUNS_A_PAGE, 1, 3, 5, 24), 2**63, "s" * 200)
     assert view.content_length() <= LONGEST_TEXT
     assert view.total_children_count <= 40
     assert not _pings(messages.run_line(one, ""))

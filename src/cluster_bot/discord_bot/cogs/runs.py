@@ -8,12 +8,12 @@ from discord.app_commands import Choice
 from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.access import Access, check_may_see, member_of
+from cluster_bot.discord_bot.access import Access, check_may_see, groups_of, member_of
 from cluster_bot.discord_bot.presses import answer_press, custom_id_of, guarded
 from cluster_bot.discord_bot.run_choices import own_runs, run_number
 from cluster_bot.discord_bot.run_views import RUNS_A_PAGE, details_view, link_to, list_view, turned_page
 from cluster_bot.runs.refusals import Refusal, refuse
-from cluster_bot.scheduling.reading import Reading
+from cluster_bot.scheduling.scheduler import Scheduler
 
 # What stands around a file in a request must fit the limit too.
 _AROUND_A_FILE = 4096
@@ -22,8 +22,9 @@ _AROUND_A_FILE = 4096
 class Runs(commands.Cog):
     """Reads, and changes nothing."""
 
-    def __init__(self, reading: Reading, access: Access) -> None:
-        self._reading = reading
+    def __init__(self, scheduler: Scheduler, access: Access) -> None:
+        self._scheduler = scheduler
+        self._reading = scheduler.reading
         self._access = access
 
     @app_commands.command(name="runs", description="Your runs: those under way, then the latest")
@@ -33,7 +34,8 @@ class Runs(commands.Cog):
         if not page.total:
             await interaction.response.send_message(messages.NO_RUNS, ephemeral=True)
             return
-        await interaction.response.send_message(view=list_view(page, interaction.user.id), ephemeral=True)
+        view = list_view(page, interaction.user.id, await self._share(interaction))
+        await interaction.response.send_message(view=view, ephemeral=True)
 
     @app_commands.command(name="run-info", description="All that is known of a run")
     @app_commands.describe(run=messages.RUN)
@@ -76,7 +78,13 @@ class Runs(commands.Cog):
         if interaction.user.id != member_id:
             raise refuse(Refusal.NOT_YOUR_LIST)
         page = await self._reading.page(member_of(interaction).id, number, RUNS_A_PAGE)
-        await interaction.response.edit_message(view=list_view(page, member_id))
+        await interaction.response.edit_message(view=list_view(page, member_id, await self._share(interaction)))
+
+    async def _share(self, interaction: discord.Interaction) -> str:
+        """What the member has of what they may have."""
+        member = member_of(interaction)
+        limits = self._scheduler.limits_of(member, groups_of(interaction))
+        return messages.share(await self._scheduler.usage_of(member), limits)
 
     async def _log(self, interaction: discord.Interaction, number: int) -> None:
         run = await self._reading.run(number)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from cluster_bot.discord_bot.messages.thread import STATUS_WORDS, _link, _machine, reason
 from cluster_bot.discord_bot.messages.words import code, plain, seconds, size
 from cluster_bot.runs.ports import GpuOffer
+from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.runs.summary import Summary
 from cluster_bot.scheduling.reading import LeftFile, Page
@@ -29,6 +30,16 @@ def runs_head(page: Page) -> str:
     """What stands above a member's runs."""
     where = f" · page {page.number + 1} of {page.pages}" if page.pages > 1 else ""
     return f"### Your runs\n-# {page.live} under way, {page.total} in all{where}"
+
+
+def share(usage: Usage, limits: Limits) -> str:
+    """What a member has of what they may have."""
+    parts = [f"{usage.live} of {limits.live_per_member} at once"]
+    if limits.runs_per_hour is not None:
+        parts.append(f"{usage.in_last_hour} of {limits.runs_per_hour} this hour")
+    if limits.gpu_minutes_per_day is not None:
+        parts.append(f"{usage.gpu_s / 60:.3g} of {limits.gpu_minutes_per_day:.3g} GPU minutes in 24 hours")
+    return f"-# Your share: {', '.join(parts)}"
 
 
 def run_line(run: Summary, link: str) -> str:
