@@ -69,6 +69,24 @@ async def test_what_cannot_be_run_comes_back(stage: Any, typed: dict[str, str], 
     assert await stage.house.store.of_member(str(stage.ada.id), 10) == []
 
 
+async def test_a_refused_form_is_opened_again(stage: Any) -> None:
+    shown = await stage.ada.slash(stage.channel, "run paste")
+    filled = {**FILLED, "code": "```py\nprint('kept')\n```", "arguments": "a b", "time_limit": "9000"}
+    told = await stage.ada.submit_modal(shown, filled)
+    again = await stage.ada.click(told.response, label=messages.AGAIN_BUTTON)
+    made = fields(again)
+    assert [made[name].get("value") for name in ("code", "arguments", "time_limit")] == [
+        filled[name] for name in ("code", "arguments", "time_limit")
+    ]
+    # The same by a bot that began anew: the code is in the message, the rest is gone.
+    await stage.env.restart_bot(stage.house.bot())
+    made = fields(await stage.ada.click(told.response, label=messages.AGAIN_BUTTON))
+    assert [made[name].get("value") for name in ("code", "arguments")] == [filled["code"], None]
+    await stage.ada.submit_modal(again, {**filled, "time_limit": "9"})
+    assert await stage.until(stage.verdict) is Status.SUCCEEDED
+    assert "kept" in "\n".join(stage.texts())
+
+
 async def test_the_code_of_a_message(stage: Any) -> None:
     bob = stage.member("bob")
     said = await bob.send(stage.channel, "look:\n```cuda\nint main() { k<<<1, 1>>>(); }\n```")

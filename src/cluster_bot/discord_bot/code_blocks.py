@@ -11,16 +11,18 @@ from typing import NamedTuple
 from cluster_bot.runs.spec import Language
 
 _FENCED = re.compile(r"```(?:(?P<mark>[A-Za-z0-9_+.#-]{0,30})\n)?(?P<code>.*?)```", re.DOTALL)
-# The fences of one block are the first and the last line: what a program says between them may be anything.
-_WHOLE = re.compile(r"```(?P<mark>[A-Za-z0-9_+.#-]{0,30})[ \t]*\n(?P<code>.*?)\n?[ \t]*(?:```)?", re.DOTALL)
+_OPENING = re.compile(r"```(?P<mark>[A-Za-z0-9_+.#-]{0,30})[ \t]*")
 _MARKS = {
     **dict.fromkeys(("py", "python", "python3", "py3", "triton"), Language.PYTHON),
     **dict.fromkeys(("cpp", "c++", "cc", "cxx", "c", "h", "hpp"), Language.CPP),
     **dict.fromkeys(("cu", "cuda", "cuh"), Language.CUDA),
 }
-_CUDA = re.compile(r"__global__|__device__|<<<.*>>>|#\s*include\s*[<\"](?:cuda|cublas|curand|thrust/|cub/)", re.DOTALL)
+# Bounded, and by the line: what people write must not keep the loop.
+_CUDA = re.compile(
+    r"__global__|__device__|<<<[^\n]{0,200}?>>>|#[ ]?include[ ]?[<\"](?:cuda|cublas|curand|thrust/|cub/)"
+)
 _CPP = re.compile(
-    r"^\s*(?:#\s*include\s*[<\"]|#(?:include|define|pragma)\b)|^\s*(?:int|auto|void)\s+main\s*\(|\bstd::", re.MULTILINE
+    r"^[ \t]*(?:# ?include ?[<\"]|#(?:include|define|pragma)\b|(?:int|auto|void) +main *\()|\bstd::", re.MULTILINE
 )
 
 
@@ -39,12 +41,14 @@ def blocks(text: str) -> list[Block]:
 
 def pasted(text: str) -> Block:
     """What somebody pasted: code, or a code block with its fences, which are taken off."""
-    text = text.replace("\r\n", "\n")
-    match = _WHOLE.fullmatch(text.strip())
-    if match is None:
+    first, *body = text.replace("\r\n", "\n").strip().split("\n")
+    match = _OPENING.fullmatch(first)
+    if match is None or not body:
         return Block(guess(text), _dedented(text))
-    language = _MARKS.get(match["mark"].lower()) or guess(match["code"])
-    return Block(language, _dedented(match["code"]))
+    # The fences are the first line and the end of the last: what a program says between them may be anything.
+    body[-1] = body[-1].removesuffix("```")
+    code = "\n".join(body if body[-1].strip() else body[:-1])
+    return Block(_MARKS.get(match["mark"].lower()) or guess(code), _dedented(code))
 
 
 def guess(code: str) -> Language:

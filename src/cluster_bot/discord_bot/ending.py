@@ -12,7 +12,7 @@ import discord
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.buttons import after_view
 from cluster_bot.discord_bot.once import NOBODY, Made
-from cluster_bot.discord_bot.room import Room, Shut, refusals
+from cluster_bot.discord_bot.room import Room, Shut, refusals, refuses_edits
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Attachment, Trouble
 from cluster_bot.runs.run import Run
@@ -43,14 +43,14 @@ class Ending:
         if room.state.verdict is not None:
             return
         await room.budget.turn(Priority.VERDICT)
-        if room.state.pending != BELOW:
+        # Where an earlier life was giving it below the anchor, it may stand there already.
+        below = room.state.pending == BELOW
+        if not below:
             with room.noticing(), refusals(creating=True):
                 await self._remember(await self._give(run, files, trouble, self._in_room))
-        if room.state.verdict is None and room.shut is Shut.LOCKED and not room.state.here:
-            try:
-                await self._remember(await self._give(run, files, trouble, self._below_anchor))
-            except (discord.NotFound, discord.Forbidden) as error:
-                log.warning("no place for a verdict: %s", error.text, extra={"action": "verdict_unseen", "run": run.id})
+            below = room.state.verdict is None and room.shut is Shut.LOCKED and not room.state.here
+        if below:
+            await self._give_below(run, files, trouble)
 
     async def bring_anchor_up_to_date(self, run: Run) -> None:
         """Let those in the channel see how it ended; all they will ever see of it where there was no verdict."""
@@ -64,9 +64,17 @@ class Ending:
             anchor = room.channel.get_partial_message(room.state.anchor or 0)
             await anchor.edit(content=text, view=view, allowed_mentions=NOBODY)
         except discord.HTTPException as error:
-            # Somebody deleted it, or it is too old to edit: the verdict has been given.
             if error.status >= 500:
                 raise
+            # Somebody deleted it, or it is too old to edit, and then the verdict has been given, or must stand below.
+            if unseen and refuses_edits(error) and not room.state.here:
+                await self._give_below(run, (), Trouble())
+
+    async def _give_below(self, run: Run, files: Sequence[Attachment], trouble: Trouble) -> None:
+        try:
+            await self._remember(await self._give(run, files, trouble, self._below_anchor))
+        except (discord.NotFound, discord.Forbidden) as error:
+            log.warning("no place for a verdict: %s", error.text, extra={"action": "verdict_unseen", "run": run.id})
 
     async def _remember(self, verdict: Made) -> None:
         await self._room.memory.update(verdict=verdict.id, newest=verdict.id, pending=None)

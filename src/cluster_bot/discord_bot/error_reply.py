@@ -6,6 +6,7 @@ number, and the log gets the rest.
 """
 
 import secrets
+from dataclasses import dataclass
 from io import BytesIO
 
 import discord
@@ -20,10 +21,17 @@ log = get_logger(__name__)
 UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED = 10062, 40060
 
 
-async def reply_to_error(
-    interaction: discord.Interaction, error: Exception, *, typed: tuple[str, str] | None = None
-) -> None:
-    """Answer `interaction` privately about `error`; what was `typed` (a file name, a text) is given back with it."""
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """What somebody typed, as a file to go with a refusal, and the buttons under it."""
+
+    name: str
+    text: str
+    buttons: discord.ui.View
+
+
+async def reply_to_error(interaction: discord.Interaction, error: Exception, *, typed: GivenBack | None = None) -> None:
+    """Answer `interaction` privately about `error`; what was `typed` is given back with it."""
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, UserError):
         await tell(interaction, cause.message, typed)
@@ -38,18 +46,17 @@ async def reply_to_error(
     await tell(interaction, OUR_FAULT.format(reference=reference), typed)
 
 
-async def tell(interaction: discord.Interaction, text: str, typed: tuple[str, str] | None = None) -> None:
+async def tell(interaction: discord.Interaction, text: str, typed: GivenBack | None = None) -> None:
     """Say something privately, whether the interaction was answered already or not."""
-    files = []
+    files, view = discord.utils.MISSING, discord.utils.MISSING
     if typed is not None:
-        name, content = typed
-        files.append(discord.File(BytesIO(content.encode("utf-8", "replace")), name))
-        text = your_code(text)
+        files = [discord.File(BytesIO(typed.text.encode("utf-8", "replace")), typed.name)]
+        text, view = your_code(text), typed.buttons
     try:
         if interaction.response.is_done():
-            await interaction.edit_original_response(content=text, attachments=files)
+            await interaction.edit_original_response(content=text, attachments=files, view=view)
         else:
-            await interaction.response.send_message(text, ephemeral=True, files=files)
+            await interaction.response.send_message(text, ephemeral=True, files=files, view=view)
     except discord.HTTPException as error:
         # There is nobody left to tell: the member's answer has expired or is gone.
         log.warning("could not answer: %s", error, extra={"action": "answer_failed", "interaction": interaction.id})

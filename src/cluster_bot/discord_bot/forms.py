@@ -18,23 +18,24 @@ from discord import ui
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.code_blocks import blocks, guess, pasted
-from cluster_bot.discord_bot.error_reply import reply_to_error
+from cluster_bot.discord_bot.error_reply import GivenBack, reply_to_error
 from cluster_bot.discord_bot.intake import Asked, Intake
 from cluster_bot.discord_bot.places import Place, place_of, places, preselected
-from cluster_bot.discord_bot.sent import Attached, Sent, Typed
+from cluster_bot.discord_bot.sent import Attached, Sent, Typed, download
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.spec import Language, is_program
 from cluster_bot.runs.unzip import is_zip
 from cluster_bot.scheduling.scheduler import Scheduler
 
-FORM = "form:"
-CODE, WHICH, LANGUAGE, WHERE, ARGUMENTS, TIME_LIMIT = "code", "which", "language", "where", "arguments", "time_limit"
+FORM, AGAIN = "form:", "form-again"
+CODE, WHICH, MAIN, LANGUAGE = "code", "which", "main", "language"
+WHERE, ARGUMENTS, TIME_LIMIT = "where", "arguments", "time_limit"
 # Discord's bounds.
 LONGEST_CODE, MOST_CHOICES, LONGEST_TITLE = 4000, 25, 45
-LONGEST_ARGUMENTS, LONGEST_TIME = 1000, 9
+LONGEST_ARGUMENTS, LONGEST_TIME, LONGEST_PATH = 1000, 9, 200
 # Messages and members that this life of the bot remembers.
 REMEMBERED = 500
-# The library keeps a form in memory for so long; its answer is taken at any time.
+# The library keeps a form, and buttons, in memory for so long; they are answered at any time.
 FORM_S = 900.0
 _ENDINGS = {Language.PYTHON: ".py", Language.CPP: ".cpp", Language.CUDA: ".cu"}
 _BESIDE = frozenset({".h", ".hh", ".hpp", ".hxx", ".inl", ".inc", ".cuh"})
@@ -49,10 +50,16 @@ class Piece:
     code: str = ""
     files: Sequence[discord.Attachment] = ()
 
+    def sent(self, language: Language | None = None, main: str | None = None) -> Sent:
+        """As it is handed in: code in a language, if not in the one it was found to be in; of a .zip, the main file."""
+        if self.files:
+            return Attached(self.files, main if self.is_zip else None)
+        return typed(self.code, language or self.language)
+
     @property
-    def sent(self) -> Sent:
-        """As it is handed in; code in the language it was found to be in."""
-        return Attached(self.files) if self.files else typed(self.code, self.language)
+    def is_zip(self) -> bool:
+        """Whether it has to be unpacked, and so may hold several programs."""
+        return any(is_zip(one.filename) for one in self.files)
 
 
 class Forms:
@@ -62,7 +69,8 @@ class Forms:
         self._scheduler = scheduler
         self._intake = intake
         self._messages: OrderedDict[str, Sequence[Piece]] = OrderedDict()
-        self._last: OrderedDict[int, str] = OrderedDict()
+        # What members filled in last, but for the code.
+        self._last: OrderedDict[int, Mapping[str, str]] = OrderedDict()
 
     async def open_empty(self, interaction: discord.Interaction) -> None:
         """Answer with a form to type or paste a program into. Raises UserError."""
@@ -84,38 +92,58 @@ class Forms:
             form.add_item(
                 _select(WHICH, messages.WHICH_LABEL, [(str(n), one.label, "") for n, one in enumerate(found)])
             )
+            # A form has room for five fields, and three are those of all forms.
             if any(one.code for one in found):
                 form.add_item(_languages(None))
+            elif any(one.is_zip for one in found):
+                form.add_item(_main())
         elif first.code and len(first.code) <= LONGEST_CODE:
             form = self._form(messages.RUN_THIS_CODE, "")
             form.add_item(_code(first.code))
             form.add_item(_languages(first.language))
         else:
-            first.sent.check()
+            first.sent().check()
             form = self._form(messages.FORM_OF_ONE.format(name=first.label), self._remember(found))
+            if first.is_zip:
+                form.add_item(_main())
         await self._send(interaction, form, first.language)
 
-    async def take(self, interaction: discord.Interaction) -> None:
-        """Take what was filled in, where the interaction is that of a form of ours; everything else is let pass."""
+    async def hear(self, interaction: discord.Interaction) -> None:
+        """Take what was filled in, or open the form again; what is no form of ours is let pass."""
         data = cast(Mapping[str, Any], interaction.data or {})
         custom_id = str(data.get("custom_id", ""))
-        if interaction.type is not discord.InteractionType.modal_submit or not custom_id.startswith(FORM):
-            return
-        filled = _filled(data)
-        code = filled.get(CODE)
+        filled: Mapping[str, str] = {}
         try:
-            sent = self._sent(custom_id.removeprefix(FORM), filled)
-            where = filled.get(WHERE, "")
-            self._last[interaction.user.id] = where
-            _forget(self._last)
-            place, prefer = place_of(where)
-            limit = _seconds(filled.get(TIME_LIMIT, ""))
-            asked = Asked(place.launcher, place.gpu, filled.get(ARGUMENTS, ""), limit, prefer)
-            await self._intake.take(interaction, asked, sent)
+            if interaction.type is discord.InteractionType.modal_submit and custom_id.startswith(FORM):
+                filled = _filled(data)
+                await self._take(interaction, custom_id.removeprefix(FORM), filled)
+            elif interaction.type is discord.InteractionType.component and custom_id == AGAIN:
+                await self._open_again(interaction)
         except Exception as error:
             # The border of a form, as the command tree is one for commands.
-            back = None if not (code or "").strip() else (_typed(str(code), filled).name, str(code))
-            await reply_to_error(interaction, error, typed=back)
+            await reply_to_error(interaction, error, typed=_given_back(filled))
+
+    async def _take(self, interaction: discord.Interaction, token: str, filled: Mapping[str, str]) -> None:
+        self._last[interaction.user.id] = {name: text for name, text in filled.items() if name != CODE}
+        _forget(self._last)
+        sent = self._sent(token, filled)
+        place, prefer = place_of(filled.get(WHERE, ""))
+        limit = _seconds(filled.get(TIME_LIMIT, ""))
+        asked = Asked(place.launcher, place.gpu, filled.get(ARGUMENTS, ""), limit, prefer)
+        await self._intake.take(interaction, asked, sent)
+
+    async def _open_again(self, interaction: discord.Interaction) -> None:
+        """Answer the button under a refusal: the code is in the file there, the rest is remembered, or not."""
+        self._intake.check_submitter(interaction)
+        files = interaction.message.attachments if interaction.message is not None else []
+        if not files:
+            raise refuse(Refusal.NO_CODE)
+        text = (await download(files[0])).decode("utf-8", "replace")
+        before = self._last.get(interaction.user.id, {})
+        form = self._form(messages.FORM_TITLE, "")
+        form.add_item(_code(text[:LONGEST_CODE]))
+        form.add_item(_languages(_language(before)))
+        await self._send(interaction, form, None, before)
 
     def _sent(self, token: str, filled: Mapping[str, str]) -> Sent:
         if CODE in filled:
@@ -124,24 +152,35 @@ class Forms:
         found = self._messages.get(token, ())
         if not which.isdecimal() or int(which[:4]) >= len(found):
             raise refuse(Refusal.FORM_OF_BEFORE)
-        piece = found[int(which[:4])]
-        language = _language(filled)
-        return piece.sent if piece.files or language is None else typed(piece.code, language)
+        return found[int(which[:4])].sent(_language(filled), filled.get(MAIN, "").strip() or None)
 
     def _form(self, title: str, token: str) -> ui.Modal:
         return ui.Modal(title=title[:LONGEST_TITLE], timeout=FORM_S, custom_id=f"{FORM}{token}")
 
-    async def _send(self, interaction: discord.Interaction, form: ui.Modal, language: Language | None) -> None:
-        found = places(await self._scheduler.all_offers())
+    async def _send(
+        self,
+        interaction: discord.Interaction,
+        form: ui.Modal,
+        language: Language | None,
+        before: Mapping[str, str] | None = None,
+    ) -> None:
+        """Show the form, with what all forms ask for; `before`: what was filled in and refused."""
+        found, before = places(await self._scheduler.all_offers()), before or {}
         if not found:
             raise refuse(Refusal.NOTHING_ON_OFFER)
-        chosen = preselected(found, language, self._last.get(interaction.user.id))
-        form.add_item(_where(found, chosen))
-        arguments = ui.TextInput[ui.Modal](custom_id=ARGUMENTS, required=False, max_length=LONGEST_ARGUMENTS)
-        form.add_item(_label(messages.ARGUMENTS_LABEL, arguments, messages.ARGUMENTS_HELP))
+        last = self._last.get(interaction.user.id, {}).get(WHERE)
+        form.add_item(_where(found, preselected(found, language, last)))
         limits = self._intake.limits
+        arguments = ui.TextInput[ui.Modal](
+            custom_id=ARGUMENTS, required=False, max_length=LONGEST_ARGUMENTS, default=before.get(ARGUMENTS) or None
+        )
+        form.add_item(_label(messages.ARGUMENTS_LABEL, arguments, messages.ARGUMENTS_HELP))
         time_limit = ui.TextInput[ui.Modal](
-            custom_id=TIME_LIMIT, required=False, max_length=LONGEST_TIME, placeholder=str(limits.default_s)
+            custom_id=TIME_LIMIT,
+            required=False,
+            max_length=LONGEST_TIME,
+            placeholder=str(limits.default_s),
+            default=before.get(TIME_LIMIT) or None,
         )
         help_text = messages.TIME_LIMIT_HELP.format(longest=limits.longest_s)
         form.add_item(_label(messages.TIME_LIMIT_LABEL, time_limit, help_text))
@@ -183,6 +222,16 @@ def typed(code: str, language: Language | None) -> Typed:
 def _typed(text: str, filled: Mapping[str, str]) -> Typed:
     block = pasted(text)
     return typed(block.code, _language(filled) or block.language)
+
+
+def _given_back(filled: Mapping[str, str]) -> GivenBack | None:
+    """What was typed into a form that was refused; what came from a message is still there."""
+    text = filled.get(CODE, "")
+    if not text.strip():
+        return None
+    buttons = ui.View(timeout=FORM_S)
+    buttons.add_item(ui.Button[ui.View](label=messages.AGAIN_BUTTON, custom_id=AGAIN))
+    return GivenBack(_typed(text, filled).name, text, buttons)
 
 
 def _language(filled: Mapping[str, str]) -> Language | None:
@@ -227,6 +276,11 @@ def _languages(chosen: Language | None) -> ui.Label[ui.Modal]:
     if chosen is None:
         options.insert(0, ("any", messages.TOLD_BY_THE_CODE, ""))
     return _select(LANGUAGE, messages.LANGUAGE_LABEL, options, "any" if chosen is None else chosen.value)
+
+
+def _main() -> ui.Label[ui.Modal]:
+    box = ui.TextInput[ui.Modal](custom_id=MAIN, required=False, max_length=LONGEST_PATH)
+    return _label(messages.MAIN_LABEL, box, messages.MAIN_HELP)
 
 
 def _where(found: Sequence[Place], chosen: str) -> ui.Label[ui.Modal]:

@@ -39,7 +39,7 @@ class Attached:
 
     async def read(self) -> Sources:
         """Fetched from Discord; archives are unpacked beside the loop."""
-        contents = await asyncio.gather(*(_download(one) for one in self.files))
+        contents = await asyncio.gather(*(download(one) for one in self.files))
         names = [one.filename for one in self.files]
         return await asyncio.to_thread(sources_of, list(zip(names, contents, strict=True)), self.main)
 
@@ -64,7 +64,8 @@ class Typed:
         return Sources({self.name: text if text.endswith("\n") else f"{text}\n"}, self.name)
 
 
-async def _download(one: discord.Attachment) -> bytes:
+async def download(one: discord.Attachment) -> bytes:
+    """A file's content; raises UserError where Discord does not hand it over."""
     try:
         return await one.read()
     except (discord.HTTPException, aiohttp.ClientError, TimeoutError):

@@ -85,8 +85,8 @@ SENTENCES: dict[Refusal, str] = {
     ),
     Refusal.ZIP_NOT_TEXT: "`{inside}` in `{name}` is not text in UTF-8; leave it out, or save it as UTF-8.",
     Refusal.NO_PROGRAM: "There is no program in `{name}`; it needs a file whose name ends in {extensions}.",
-    Refusal.WHICH_PROGRAM: "I can't tell which file to run; name it with the option `main`: {programs}.",
-    Refusal.NO_SUCH_PROGRAM: "The option `main` names no program among the files; give one of {programs}.",
+    Refusal.WHICH_PROGRAM: "I can't tell which file to run; say it with `main`: {programs}.",
+    Refusal.NO_SUCH_PROGRAM: "There is no such program as `main` says; give it one of {programs}.",
     Refusal.NO_CODE: "There is no code in that; put the program you want to run into the form.",
     Refusal.NOTHING_TO_RUN: (
         "That message has no program in Python, C++ or CUDA, neither between lines of three backticks nor attached; "

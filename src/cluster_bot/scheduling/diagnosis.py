@@ -33,7 +33,7 @@ class Diagnosis:
     """Hears stderr; `files` are the names of the member's own files."""
 
     def __init__(self, files: Collection[str]) -> None:
-        self._files = frozenset(files)
+        self._files = frozenset(map(_base, files))
         self._before: deque[str] = deque(maxlen=_BEFORE)
         self._first: list[str] = []
         self._last: deque[str] = deque(maxlen=_LAST)

@@ -75,6 +75,24 @@ async def test_the_button_works_in_a_list_and_for_whoever_sees_the_run(town: Tow
     assert len({first.room, second.room, third.room}) == 3
 
 
+async def test_the_buttons_under_a_verdict_work_in_any_life(town: Town) -> None:
+    async with town.bot():
+        first = await town.open("print('hello')")
+        assert await town.verdict(first) is Status.SUCCEEDED
+    verdict, bob = town.of(first)[-1], town.server.member("bob")
+    async with town.bot():
+        log = await (await bob.press(verdict.id, channel_id=first.room, label="Log")).answered()
+        assert log.ephemeral
+        assert [(one.filename, one.data) for one in log.message.attachments] == [  # type: ignore[union-attr]
+            (f"run-{first.number}.log.txt", b"hello\n")
+        ]
+        again = await (await bob.press(verdict.id, channel_id=first.room, label="Run again")).answered()
+        second = opened(again)
+        assert again.ephemeral
+        assert await town.verdict(second) is Status.SUCCEEDED
+        assert town.server.channel(second.room).parent_id == town.general
+
+
 @pytest.mark.usefixtures("bot")
 async def test_in_a_thread_of_theirs_it_stays_there(town: Town) -> None:
     talk = town.server.start_thread(town.general, "talk", owner=town.ada)

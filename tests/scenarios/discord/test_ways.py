@@ -74,7 +74,7 @@ BAD: list[tuple[dict[str, tuple[str, bytes]], str]] = [
     ({"script": ("a.zip", b"PK\x05\x06 print()")}, "can't be unpacked"),
     ({"script": ("a.zip", b"x" * (4 * 2**20 + 1))}, "attach something smaller"),
     ({"script": ("a.zip", packed({"a.h": "1"}))}, "There is no program in `a.zip`"),
-    ({"script": ("a.zip", packed({"a.py": "1", "b.py": "1"}))}, "name it with the option `main`: `a.py`, `b.py`."),
+    ({"script": ("a.zip", packed({"a.py": "1", "b.py": "1"}))}, "say it with `main`: `a.py`, `b.py`."),
     ({"script": ("a.zip", packed({"a.py": ""}))}, "`a.py` is empty"),
     ({"script": ("a.zip", packed({"a.py": b"\xff"}))}, "`a.py` in `a.zip` is not text"),
     ({"script": ("a.zip", packed({"../a.py": "1"}))}, "a file whose name can't be used, `../a.py`"),
@@ -130,15 +130,33 @@ async def test_a_right_click_on_a_message(town: Town) -> None:
         ("this", [File("main.py", SAYS.encode()), File("words.py", b"SAY = 'file'")], {"which": "0"}, "file"),
         ("```py\nprint('one')\n```\n```\nprint('two')\n```", [], {"which": "1"}, "two"),
         ("", [File("a.zip", packed({"main.py": SAYS, "words.py": "SAY = 'zip'"}))], {}, "zip"),
+        ("", [File("b.zip", packed({"a.py": "print('a')", "b.py": "print('b')"}))], {"main": "b.py"}, "b"),
     ):
         said = await bob.say(town.general, text, files)
         opened = await (await town.ada.context("Run this code", said.id, channel_id=town.general)).answered()
         place = _place(await (await town.ada.submit(opened, fields)).answered())
         assert await lines(town, place) == [printed]
         assert (await town.run_of(place)).owner.name == "ada"
-    said = await bob.say(town.general, "hello", [File("notes.txt", b"1")])
-    told = await (await town.ada.context("Run this code", said.id, channel_id=town.general)).answered()
-    await refused(town, told, "That message has no program")
+
+
+@pytest.mark.usefixtures("bot")
+async def test_messages_that_cannot_be_run(town: Town) -> None:
+    for text, files, said in (
+        ("hello", [File("notes.txt", b"1")], "That message has no program"),
+        ("```json\n{}\n``` `print(1)`", [], "That message has no program"),
+        ("", [File("a.py", b"#" * (2**20 + 1))], "attach something smaller"),
+        ("", [File("-a.py", b"1")], "That message has no program"),
+        ("", [File("a.py", b"")], "`a.py` is empty"),
+        ("", [File("a.py", b"\xff")], "`a.py` is not text in UTF-8"),
+        ("", [File("a.zip", b"print(1)")], "`a.zip` can't be unpacked"),
+        ("", [File("a.zip", packed({"a.py": "1", "b.py": "1"}))], "say it with `main`"),
+    ):
+        message = await town.ada.say(town.general, text, files)
+        answer = await (await town.ada.context("Run this code", message.id, channel_id=town.general)).answered()
+        if answer.modal is not None:
+            answer = await (await town.ada.submit(answer, {})).answered()
+        await refused(town, answer, said)
+    assert await town.runs_of(town.ada) == []
 
 
 async def test_forms_and_menus_keep_to_the_lists(town: Town) -> None:

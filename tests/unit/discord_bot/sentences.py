@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.runs.ports import Attachment, Gap, GpuOffer
+from cluster_bot.runs.ports import Attachment, Gap, GpuOffer, Trouble, Turn
 from cluster_bot.runs.refusals import SENTENCES
 from cluster_bot.runs.run import Machine, Member, Origin, Reason, Run, Status
 from cluster_bot.runs.spec import Language, RunSpec, Where
@@ -44,6 +44,9 @@ RUNNING = replace(
 )
 OUTCOME = Outcome("exited", exit_code=3, duration_s=12.34, peak_memory_bytes=1_234_567_890)
 ENDED = replace(RUNNING, status=Status.FAILED, reason=Reason.EXIT_CODE, finished_at=1_700_000_030.0, outcome=OUTCOME)
+RAISED = Trouble("ValueError: no", file="train.py", line=12, source="step(batch)")
+REFUSED = Trouble(excerpt=('kernel.cu(3): error: identifier "y" is undefined', "    x = y;", "        ^"))
+LEFT_OUT = [Attachment("plot.png", None, "it is too large")] * 7
 WENT_ON = replace(
     RUN,
     spec=replace(SPEC, launcher="github", others=(Where("modal", "H100"),), why="auto chose github: it is free."),
@@ -55,34 +58,36 @@ OVER = replace(SUMMARY, status=Status.SUCCEEDED, finished_at=1_700_000_030.0, ra
 
 # What each function of the messages says, by its name; `Recogniser`s say nothing.
 EXAMPLES: Mapping[str, Callable[[], Any]] = {
-    "cannot_write_here": lambda: messages.cannot_write_here(["Send Messages", "Attach Files"]),
     "marker": lambda: messages.marker(RUN),
     "part_marker": lambda: messages.part_marker(RUN, "output 1"),
-    "anchor": lambda: [messages.anchor(one) for one in (RUN, ENDED, WENT_ON)],
+    "anchor": lambda: [*(messages.anchor(one) for one in (RUN, ENDED, WENT_ON)), messages.anchor(ENDED, alone=True)],
     "thread_name": lambda: messages.thread_name(RUN),
-    "status": lambda: [
-        messages.status(one)
-        for one in (
-            *(replace(RUN, status=status) for status in Status),
-            RUNNING,
-            replace(RUNNING, phase="compile"),
-            replace(RUN, detail="waits for a machine"),
-            WENT_ON,
-        )
-    ],
+    "status": lambda: (
+        [
+            messages.status(one)
+            for one in (
+                *(replace(RUN, status=status) for status in Status),
+                RUNNING,
+                replace(RUNNING, phase="compile"),
+                replace(RUN, detail="waits for a machine"),
+                WENT_ON,
+            )
+        ]
+        + [messages.status(RUN, Turn(2, 3))]
+    ),
     "verdict": lambda: [
-        messages.verdict(replace(ENDED, status=status, reason=why), last_error="ValueError: no")
-        for status, why in (
-            (Status.SUCCEEDED, Reason.COMPLETED),
-            (Status.FAILED, Reason.EXIT_CODE),
-            (Status.FAILED, Reason.COMPILE_ERROR),
-            (Status.CANCELLED, Reason.CANCELLED_BY_USER),
-            (Status.TIMED_OUT, Reason.TIME_LIMIT),
+        messages.verdict(replace(ENDED, status=status, reason=why), trouble=trouble, left_out=LEFT_OUT[:files])
+        for status, why, trouble, files in (
+            (Status.SUCCEEDED, Reason.COMPLETED, Trouble(), 7),
+            (Status.FAILED, Reason.EXIT_CODE, RAISED, 1),
+            (Status.FAILED, Reason.COMPILE_ERROR, REFUSED, 0),
+            (Status.CANCELLED, Reason.CANCELLED_BY_USER, Trouble(), 0),
+            (Status.TIMED_OUT, Reason.TIME_LIMIT, Trouble(), 0),
         )
     ],
-    "left_out": lambda: messages.left_out([Attachment("plot.png", None, "it is too large")] * 7),
     "reason": lambda: [messages.reason(replace(ENDED, reason=one)) for one in (*Reason, None)],
     "gap": lambda: messages.gap(Gap(12_345, 67_890_123)),
+    "cannot_write_here": lambda: messages.cannot_write_here(["View Channel", "Send Messages"]),
     "offer": lambda: [messages.offer(one) for one in (OFFER, GpuOffer("T4", paused=True), GpuOffer("T4", machines=0))],
     "offers": lambda: messages.offers("H100", [("modal", OFFER), ("github", GpuOffer("H100"))]),
     "runs_head": lambda: [messages.runs_head(Page([], 0, pages, 1, 17)) for pages in (1, 3)],
@@ -107,13 +112,15 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
     "block_name": lambda: messages.block_name(2, Language.CUDA, "#include <cstdio>\nint main() {}\n"),
     "file_name": lambda: [messages.file_name("kernel.cu", others) for others in (0, 2)],
     "your_code": lambda: messages.your_code("`paste.py` is empty; attach the program you want to run."),
+    "fenced": lambda: messages.fenced("```"),
+    "ordinal": lambda: [messages.ordinal(one) for one in (1, 2, 3, 4, 11)],
     "plain": lambda: messages.plain("*not bold* <@1>"),
     "code": lambda: messages.code("a`b"),
     "seconds": lambda: [messages.seconds(one) for one in (0.4, 12.34, 185, 7800)],
     "size": lambda: [messages.size(one) for one in (12, 3456, 78_900_000, 10**10)],
 }
 # They tell texts apart, and have none of their own.
-RECOGNISERS = {"is_part", "is_anchor", "verdict_status", "is_our_failure", "is_opened"}
+RECOGNISERS = {"is_part", "is_anchor", "is_status", "verdict_status", "is_our_failure", "is_opened", "units"}
 
 
 def rooms() -> list[ModuleType]:

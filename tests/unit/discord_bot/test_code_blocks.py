@@ -1,5 +1,7 @@
 """Code blocks in messages, pasted code, and what language it is in."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +76,17 @@ def test_unmarked_code_is_guessed_at(code: str, language: Language) -> None:
 )
 def test_fences_are_taken_off_what_was_pasted(text: str, found: tuple[Language, str]) -> None:
     assert pasted(text) == found
+
+
+@pytest.mark.parametrize("piece", ["<", "<<<>", "`", "```", "\n", " ", "#", "\t#", "int main ", "```\n", "```py\n"])
+def test_no_text_takes_long(piece: str) -> None:
+    text = (piece * 4000)[:4000]
+    began = time.process_time()
+    for one in (text, f"```\n{text}x", f"x{text}"):
+        blocks(one)
+        pasted(one)
+        guess(one)
+    assert time.process_time() - began < 0.2
 
 
 @given(st.text("`p\ny ", max_size=40) | st.text(max_size=60))

@@ -354,7 +354,7 @@ def test_a_waiting_run_says_its_place_among_its_owners() -> None:
     ]
 
 
-@pytest.mark.parametrize("reason", set(Reason) - {Reason.COMPLETED, Reason.CANCELLED_BY_USER})
+@pytest.mark.parametrize("reason", [one for one in Reason if one not in (Reason.COMPLETED, Reason.CANCELLED_BY_USER)])
 def test_what_went_wrong_comes_with_what_to_do(reason: Reason) -> None:
     assert messages.REASONS[reason].count("; ") == 1
 

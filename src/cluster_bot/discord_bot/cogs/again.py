@@ -82,7 +82,7 @@ class Again(commands.Cog):
         limits = self._scheduler.limits_of(member, groups)
         spec = await again(self._scheduler, was, Wanted(gpu, launcher, limits, self._limits.longest_s))
         origin = await origin_of(interaction)
-        if interaction.channel_id == place.get("room") and not place.get("here"):
+        if interaction.channel_id == place.get("room") and not (place.get("here") or origin.direct):
             origin = _beside(DiscordOrigin.of(was.origin), origin, interaction)
         await self._scheduler.submit(Submission(spec, member, origin.stored(), groups))
 

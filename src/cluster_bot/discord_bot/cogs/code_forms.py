@@ -1,4 +1,4 @@
-"""What is filled into forms, and the command in a message's menu that opens one for the code in it."""
+"""What is filled into forms, the button that opens one again, and the command in a message's menu that opens one."""
 
 import discord
 from discord import app_commands
@@ -17,7 +17,7 @@ class CodeForms(commands.Cog):
     @commands.Cog.listener()
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Whatever is no form of ours is let pass."""
-        await self._forms.take(interaction)
+        await self._forms.hear(interaction)
 
 
 def run_this_code(forms: Forms) -> app_commands.ContextMenu:

@@ -12,6 +12,8 @@ RUN_THIS_CODE = "Run this code"
 CODE_LABEL = "Code"
 CODE_HINT = "print('hello')"
 WHICH_LABEL = "Which program"
+MAIN_LABEL = "main"
+MAIN_HELP = "Which file to run, where the .zip has several programs."
 LANGUAGE_LABEL = "Language"
 WHERE_LABEL = "Where to run it"
 ARGUMENTS_LABEL = "Arguments"
@@ -21,6 +23,7 @@ TIME_LIMIT_HELP = "In seconds; at most {longest}."
 TOLD_BY_THE_CODE = "As the code says"
 AUTO_PLACE = "{gpu}, wherever it is free soonest"
 YOUR_CODE = "{sentence} What you typed comes back with this."
+AGAIN_BUTTON = "Open the form again"
 
 LANGUAGES: dict[Language, str] = {Language.PYTHON: "Python", Language.CPP: "C++", Language.CUDA: "CUDA"}
 

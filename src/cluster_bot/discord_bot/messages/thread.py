@@ -47,8 +47,8 @@ SIGNALS = {
     "SIGBUS": "look for an index or a pointer out of bounds",
     "SIGFPE": "look for a division by zero",
     "SIGABRT": "look for a failed assertion or an exception that nobody caught",
-    "SIGILL": "it uses an instruction that this machine's processor lacks",
-    "SIGKILL": "it may have wanted more memory than there was",
+    "SIGILL": "compile it for an older processor, since this machine's lacks an instruction",
+    "SIGKILL": "make it smaller, since it may have wanted more memory than there was",
 }
 ANY_SIGNAL = "look at what it was doing then, and run it again"
 
@@ -145,7 +145,8 @@ def verdict(run: Run, *, trouble: Trouble = NO_TROUBLE, left_out: Sequence[Attac
     head, figures = f"{STATUS_WORDS[run.status]}: {reason(run)}", "-# " + " · ".join(_figures(run))
     failed = run.status is Status.FAILED
     room = _ROOM - units(head) - units(figures) - 1
-    why, room = _fitting(_explained(run), room)
+    # A compiler's own words say more than that it refused.
+    why, room = _fitting([] if failed and trouble.excerpt else _explained(run), room)
     said, room = _fitting(_quoted(trouble) if failed else [], room)
     missing, room = _fitting(_left_out(left_out), room)
     excerpt = _excerpt(trouble.excerpt, room) if failed else []
@@ -258,7 +259,9 @@ def _figures(run: Run) -> list[str]:
         figures.append(f"{word} {seconds(run.outcome.duration_s)}")
     if run.outcome is not None and run.started_at is not None and run.finished_at is not None:
         held = "the GPU" if run.machine is not None and run.machine.gpu else "the machine"
-        figures.append(f"held {held} {seconds(run.finished_at - run.started_at)}")
+        # Two clocks: it was held for as long as the program ran, if not longer.
+        held_s = max(run.finished_at - run.started_at, run.outcome.duration_s)
+        figures.append(f"held {held} {seconds(held_s)}")
     if run.outcome is not None and run.outcome.peak_memory_bytes:
         figures.append(f"peak memory {size(run.outcome.peak_memory_bytes)}")
     figures += [_machine(run), _link(run)]
