@@ -26,6 +26,13 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     report.longrepr = f"{report.nodeid}: a skip, and CLUSTER_NO_SKIP allows none: {reason}"
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if getattr(session.config.option, "numprocesses", None):
+        import warm  # this file is also copied to where nothing else is
+
+        warm.python()  # for all workers, which find it by the environment
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
     report = yield

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cluster_bot.demo.bot_process import started_bot
+import warm
+from cluster_bot.demo import bot_process
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.chunks import lines_in
 from cluster_bot.runs.run import Status
@@ -72,7 +73,8 @@ class Hall:
 
     async def _begin(self) -> None:
         logins = self.server.gateway.logins
-        await self.stack.enter_async_context(started_bot(self.server, self.folder, self._settings))
+        bot_process.PYTHON = warm.python()
+        await self.stack.enter_async_context(bot_process.started_bot(self.server, self.folder, self._settings))
         await self.server.gateway.wait_ready(PATIENCE_S, logins=logins + 1)
 
     # --- acting -------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from cluster_sandbox.discord.interactions import Interaction, Reaction
 from cluster_sandbox.page import Page
 
 ROOT = Path(__file__).parents[2]
+PROGRAMS = ROOT / ".venv-programs" / "bin" / "python"
 WIDE = {"width": 1200, "height": 760}
 TOO_LATE_S = 300.0  # how long a bot may take to answer where there is none
 PHONE = {"width": 390, "height": 800}

@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from browsing import ROOT, TOO_LATE_S, Alone, Demo, Visit, Visitor, new_visitor
+from browsing import PROGRAMS, TOO_LATE_S, Alone, Demo, Visit, Visitor, new_visitor
 from playwright.async_api import Browser, async_playwright, expect
 
-from cluster_bot.demo.bot_process import started_bot
+import warm
+from cluster_bot.demo import bot_process
 from cluster_bot.demo.page import furnish
 from cluster_sandbox.discord import DiscordServer, Policy
 
-PROGRAMS = ROOT / ".venv-programs" / "bin" / "python"
 FLAGS = [
     "--no-sandbox",  # root may not use Chromium's own; the pages shown here are ours
     "--disable-gpu",
@@ -105,7 +105,8 @@ def fresh_demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
         folder = tmp_path_factory.mktemp("demo")
         for parent in (folder, *folder.parents[:2]):
             parent.chmod(0o755)  # pytest keeps them from the user that programs run as
-        async with server, started_bot(server, folder, {"LOCAL_PYTHON": str(PROGRAMS)}):
+        bot_process.PYTHON = warm.python()
+        async with server, bot_process.started_bot(server, folder, {"LOCAL_PYTHON": str(PROGRAMS)}):
             await server.wait_command("run local", 60)
             yield server
 

@@ -18,6 +18,8 @@ READY_S = 60.0
 END_S = 10.0
 LOG_LINES = 15
 DISCARD_TRIES = 3
+# Starts the bot. Tests put one in its place that has imported everything.
+PYTHON = sys.executable
 _KEPT = ("PATH", "HOME", "LANG", "TZ")
 
 BotProcess = asyncio.subprocess.Process
@@ -53,7 +55,7 @@ async def started_bot(
     log_path.touch(mode=0o600)
     with log_path.open("ab") as log:
         bot = await asyncio.create_subprocess_exec(
-            *(sys.executable, *program, "up"),
+            *(PYTHON, *program, "up"),
             cwd=folder,
             env=settings,
             stdout=log,

@@ -45,7 +45,7 @@ class Access:
 
 
 def _missing(interaction: discord.Interaction) -> list[str]:
-    """What the bot lacks to show a run here, in Discord's own words; nothing where it can.
+    """What the bot lacks to show a run here, by Discord's own names; nothing where it can.
 
     Some of it a run can do without: it is shown without a thread or without files. Where something else is missing it
     is named too, so that an admin is asked once.
@@ -55,17 +55,17 @@ def _missing(interaction: discord.Interaction) -> list[str]:
         return []
     may, in_thread = interaction.app_permissions, isinstance(interaction.channel, discord.Thread)
     needed = {
-        "View Channel": may.view_channel,
-        "Send Messages": may.send_messages or in_thread,
-        "Send Messages in Threads": may.send_messages_in_threads or not in_thread,
+        "view_channel": may.view_channel,
+        "send_messages": may.send_messages or in_thread,
+        "send_messages_in_threads": may.send_messages_in_threads or not in_thread,
     }
     if all(needed.values()):
         return []
     wished = {
-        "Create Public Threads": may.create_public_threads or in_thread,
-        "Send Messages in Threads": may.send_messages_in_threads,
-        "Attach Files": may.attach_files,
-        "Read Message History": may.read_message_history,
+        "create_public_threads": may.create_public_threads or in_thread,
+        "send_messages_in_threads": may.send_messages_in_threads,
+        "attach_files": may.attach_files,
+        "read_message_history": may.read_message_history,
     }
     return [name for name, given in {**needed, **wished}.items() if not given]
 

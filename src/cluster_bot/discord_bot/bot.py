@@ -103,7 +103,7 @@ class ClusterBot(commands.Bot):
 
     async def trouble(self) -> str:
         """What keeps the bot from hearing commands, "" where nothing does."""
-        return "" if self._connected else "not connected to Discord's gateway"
+        return "" if self._connected else messages.NOT_CONNECTED
 
     async def on_disconnect(self) -> None:
         """The library reconnects by itself."""
@@ -122,6 +122,17 @@ class ClusterBot(commands.Bot):
         A guild's own commands can't be used in direct messages. Where somebody may use them there, they are
         registered everywhere, and nowhere twice, as people would see them twice.
         """
+        try:
+            return await self._register()
+        except discord.HTTPException as error:
+            if error.status != 400 or not self.tree.allowed_installs.user:
+                raise
+            # Discord's portal may allow the application in servers only. Better that than no bot.
+            log.warning("registering for servers only: %s", error, extra={"action": "user_installs_refused"})
+            self.tree.allowed_installs = app_commands.AppInstallationType(guild=True)
+            return await self._register()
+
+    async def _register(self) -> int:
         if not self._options.guilds:
             return len(await self.tree.sync())
         everywhere = bool(self._options.users) and not self._options.staging

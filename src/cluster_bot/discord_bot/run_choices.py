@@ -16,8 +16,6 @@ from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.summary import Summary
 from cluster_bot.scheduling.reading import Reading
 
-RUN = "The run's number; its program's name finds it too"
-
 _NUMBER = re.compile(r"#?\s*(\d{1,18})(?:\s.*)?", re.ASCII | re.DOTALL)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import discord
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.buttons import Button, can_be_cancelled, cancel_button, log_button, rerun_button
 from cluster_bot.discord_bot.origin import DiscordOrigin
 from cluster_bot.runs.run import Origin, Run, Status
 from cluster_bot.runs.summary import Summary
@@ -61,10 +62,10 @@ def details_view(run: Run, text: str) -> discord.ui.LayoutView:
     )
     row: discord.ui.ActionRow[Any] = discord.ui.ActionRow()
     if run.status.final:
-        row.add_item(discord.ui.Button(label=messages.RERUN_BUTTON, custom_id=f"rerun:{run.number}"))
-    elif run.status is not Status.STOPPING:
-        row.add_item(_cancel_button(run.number))
-    row.add_item(discord.ui.Button(label=messages.LOG_BUTTON, custom_id=f"log:{run.number}"))
+        row.add_item(rerun_button(run.number))
+    elif can_be_cancelled(run):
+        row.add_item(cancel_button(run.number))
+    row.add_item(log_button(run.number))
     box.add_item(row)
     return _still(box)
 
@@ -82,16 +83,10 @@ def link_to(origin: Origin, place: Mapping[str, Any]) -> str:
     return f"<#{place['room']}>" if place.get("room") else ""
 
 
-def _button_beside(run: Summary) -> discord.ui.Button[Any] | None:
+def _button_beside(run: Summary) -> Button | None:
     if run.status.final:
-        return discord.ui.Button(label=messages.RERUN_BUTTON, custom_id=f"rerun:{run.number}")
-    return None if run.status is Status.STOPPING else _cancel_button(run.number)
-
-
-def _cancel_button(number: int) -> discord.ui.Button[Any]:
-    return discord.ui.Button(
-        label=messages.CANCEL_BUTTON, style=discord.ButtonStyle.danger, custom_id=f"cancel:{number}"
-    )
+        return rerun_button(run.number)
+    return cancel_button(run.number) if can_be_cancelled(run) else None
 
 
 def _still(box: discord.ui.Container[Any]) -> discord.ui.LayoutView:

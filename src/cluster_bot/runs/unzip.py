@@ -73,8 +73,12 @@ class _Reading:
     def _check(self, path: str, entry: zipfile.ZipInfo) -> None:
         try:
             spec.check_path(path)
+            # A drive of Windows, and everything below it.
+            usable = path[1:2] != ":"
         except UserError:
-            raise self._refusal(Refusal.ZIP_BAD_NAME, inside=_shown(path), depth=wire.MAX_DEPTH - 1) from None
+            usable = False
+        if not usable:
+            raise self._refusal(Refusal.ZIP_BAD_NAME, inside=_shown(path), depth=wire.MAX_DEPTH - 1)
         if entry.flag_bits & _LOCKED:
             raise self._refusal(Refusal.ZIP_LOCKED)
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):

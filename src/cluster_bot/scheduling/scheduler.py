@@ -13,6 +13,7 @@ from cluster_bot.errors import StaleRunError, UserError
 from cluster_bot.log import get_logger
 from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
+from cluster_bot.runs.health import Reachable
 from cluster_bot.runs.ports import Discerning, Gate, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits, Rules, Usage
@@ -148,6 +149,20 @@ class Scheduler:
             else None
             for name in self._launchers
         }
+
+    async def troubles(self) -> Mapping[str, str]:
+        """Why launchers' schedulers take no runs now; those that would are left out, and "" is said by silent ones."""
+        asked = {name: one for name, one in self._launchers.items() if isinstance(one, Reachable)}
+        said = await asyncio.gather(*(self._trouble_in_time(one) for one in asked.values()))
+        return {name: trouble or "" for name, trouble in zip(asked, said, strict=True) if trouble != ""}
+
+    async def _trouble_in_time(self, launcher: Reachable) -> str | None:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await launcher.trouble()
+        except Exception:
+            log.warning("health not known", exc_info=True, extra={"action": "health_unknown"})
+            return None
 
     async def offers_in_time(self, launcher: str) -> Sequence[GpuOffer] | None:
         """What a launcher that is switched on has on offer; None where it does not answer soon enough."""

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import discord
 
+import warm
 from cluster_bot import app
 from cluster_bot.discord_bot import messages
 from cluster_sandbox.discord import DiscordServer, File, MessageEvent
@@ -77,9 +78,18 @@ class Walker:
         self._bot: Process | None = None
 
     def begin(self) -> None:
-        """The checkout, of which the text needs what is set up and what is copied."""
+        """The checkout, of which the text needs what is set up and what is copied.
+
+        One of the two ways is walked with the command that is installed, the other with the same without the wait.
+        """
         self.checkout.mkdir()
-        (self.checkout / ".venv").symlink_to(sys.prefix)
+        if self.app_instead:
+            command = self.checkout / ".venv" / "bin" / "cluster-bot"
+            command.parent.mkdir(parents=True)
+            command.write_text(f'#!/bin/sh\nexec {warm.python()} -m cluster_bot "$@"\n')
+            command.chmod(0o755)
+        else:
+            (self.checkout / ".venv").symlink_to(sys.prefix)
         shutil.copy(ROOT / ".env.example", self.checkout)
 
     async def walk(self, step: Step) -> None:

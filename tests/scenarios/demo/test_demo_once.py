@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import warm
+
 PATIENCE_S = 60
 FAILS = "print('so far so good')\nraise ValueError('the end of it')\n"
 LINES = "import time\nfor n in range(12):\n    print('line', n)\n    time.sleep(0.5)\n"
@@ -18,16 +20,19 @@ LINES = "import time\nfor n in range(12):\n    print('line', n)\n    time.sleep(
 HOLDS = "import time\nprint('holds\\non')\ntime.sleep(600)\n"
 
 
-async def demo(*arguments: str | Path, err: int = DEVNULL) -> Process:
-    """The demo, begun. PYTHONUNBUFFERED is taken away, since it would hide that programs are not flushed."""
+async def demo(*arguments: str | Path, err: int = DEVNULL, python: str = sys.executable) -> Process:
+    """The demo, begun; in the cold where no other `python` is named.
+
+    PYTHONUNBUFFERED is taken away, since it would hide that programs are not flushed.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    command = [sys.executable, "-m", "cluster_bot", "demo", *map(str, arguments)]
+    command = [python, "-m", "cluster_bot", "demo", *map(str, arguments)]
     return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=err, env=environment)
 
 
 async def finished(*arguments: str | Path) -> tuple[int | None, str, str]:
     """Exit code, stdout and stderr of a demo."""
-    process = await demo(*arguments, err=PIPE)
+    process = await demo(*arguments, err=PIPE, python=warm.python())
     async with asyncio.timeout(PATIENCE_S):
         out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
@@ -93,7 +98,8 @@ async def test_json_is_one_object_a_line_and_tells_when_each_line_reached_the_se
 async def test_an_interrupted_demo_leaves_nothing_behind(program: Path, number: signal.Signals) -> None:
     program.write_text(HOLDS)
     mark = f"mark-{uuid.uuid4().hex}"
-    process = await demo("--once", program, "--arguments", mark)
+    python = sys.executable if number is signal.SIGINT else warm.python()
+    process = await demo("--once", program, "--arguments", mark, python=python)
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE_S):
         while not (line := await process.stdout.readline()).startswith(b"holds"):

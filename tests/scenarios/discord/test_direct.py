@@ -6,16 +6,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from asking import ask, press, text
 from town import HOLDING, Place, Town
 
 from cluster_bot.app import Parts
 from cluster_bot.discord_bot import messages
 from cluster_bot.runs.refusals import SENTENCES, Refusal
 from cluster_bot.runs.run import Status
-from cluster_sandbox.discord import Fault, Interaction, Message
+from cluster_sandbox.discord import DiscordServer, Fault, Interaction, Message, Policy
 
 HELLO = "print('hello')"
 EVERYWHERE: dict[str, Any] = {"discord_guilds": frozenset()}
+
+
+@pytest.fixture
+def server() -> DiscordServer:
+    """With more room in a channel than there is: here all runs of a test share one, and would wait five seconds."""
+    return DiscordServer(policy=Policy(message_bucket=(50, 5.0), edit_bucket=(50, 5.0)))
 
 
 @pytest.fixture
@@ -213,3 +220,41 @@ async def test_commands_are_registered_once_wherever_they_can_be_used(town: Town
         assert "run local" in town.ada.commands(town.ada.dm)
     async with town.bot():
         assert registered() == (False, True)
+
+
+def _own_messages(town: Town) -> int:
+    return town.ada.dm
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("somewhere", [_own_messages, _strange, _group])
+async def test_lists_logs_and_once_more_work_wherever_the_member_is(town: Town, somewhere: Any) -> None:
+    channel = somewhere(town)
+    await (await town.run(HELLO, channel=channel)).answered()
+    assert await town.verdict(Place(1, town.ada.dm)) is Status.SUCCEEDED
+    listed = await ask(town, "runs", None, channel)
+    assert "**#1**" in text(listed.message)
+    assert f"https://discord.com/channels/@me/{town.ada.dm}/" in text(listed.message)
+    assert "### Run #1" in text((await ask(town, "run-info", None, channel, run="1")).message)
+    log = await ask(town, "logs", None, channel, run="1")
+    assert log.message is not None and [one.data for one in log.message.attachments] == [b"hello\n"]
+    await press(town, listed, "rerun:1")
+    assert await town.verdict(Place(2, town.ada.dm)) is Status.SUCCEEDED
+    await ask(town, "rerun", None, channel, run="1")
+    assert await town.verdict(Place(3, town.ada.dm)) is Status.SUCCEEDED
+    # It is nobody else's business, wherever they ask.
+    for elsewhere in (town.general, town.server.member("bob").dm):
+        refused = await ask(town, "logs", town.server.member("bob"), elsewhere, run="1")
+        assert refused.content.startswith("Run #1 belongs to somebody else")
+
+
+async def test_an_application_for_servers_only_has_commands_for_servers(town: Town) -> None:
+    """Should Discord take no commands for accounts because its portal does not let the application go there."""
+    route = "/applications/{application_id}/commands"
+    refusal = {"code": 50035, "message": "Invalid Form Body", "errors": {}}
+    town.server.faults.add(Fault(method="PUT", route=route, status=400, body=refusal))
+    strange = _strange(town)
+    async with town.bot(**EVERYWHERE):
+        assert town.ada.commands(strange) == []
+        assert await town.verdict(await town.open(HELLO)) is Status.SUCCEEDED
+        assert await town.verdict(await town.open(HELLO, channel=town.ada.dm)) is Status.SUCCEEDED

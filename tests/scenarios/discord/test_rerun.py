@@ -75,6 +75,24 @@ async def test_the_button_works_in_a_list_and_for_whoever_sees_the_run(town: Tow
     assert len({first.room, second.room, third.room}) == 3
 
 
+async def test_the_buttons_under_a_verdict_work_in_any_life(town: Town) -> None:
+    async with town.bot():
+        first = await town.open("print('hello')")
+        assert await town.verdict(first) is Status.SUCCEEDED
+    verdict, bob = town.of(first)[-1], town.server.member("bob")
+    async with town.bot():
+        log = await (await bob.press(verdict.id, channel_id=first.room, label="Log")).answered()
+        assert log.ephemeral
+        assert [(one.filename, one.data) for one in log.message.attachments] == [  # type: ignore[union-attr]
+            (f"run-{first.number}.log.txt", b"hello\n")
+        ]
+        again = await (await bob.press(verdict.id, channel_id=first.room, label="Run again")).answered()
+        second = opened(again)
+        assert again.ephemeral
+        assert await town.verdict(second) is Status.SUCCEEDED
+        assert town.server.channel(second.room).parent_id == town.general
+
+
 @pytest.mark.usefixtures("bot")
 async def test_in_a_thread_of_theirs_it_stays_there(town: Town) -> None:
     talk = town.server.start_thread(town.general, "talk", owner=town.ada)
@@ -145,6 +163,33 @@ async def test_limits_and_lists_hold_for_a_rerun_too(town: Town) -> None:
     async with town.bot(discord_users=frozenset({bob.user_id})):
         refused = await ask(town, "rerun", run=str(first.number))
         assert refused.content.startswith("You are not on the list of people who may run programs here")
+
+
+class Ailing(Offering):
+    """Offers what it has, though its scheduler can't be reached."""
+
+    async def trouble(self) -> str:
+        return "Slurm's *door* is closed"
+
+
+class Mute(Offering):
+    """Its scheduler never says how it is."""
+
+    async def trouble(self) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+
+async def test_gpus_says_where_no_run_would_start(town: Town) -> None:
+    async with town.bot(launchers=[Ailing("slurm", GpuOffer("H100")), Mute("modal", GpuOffer("T4"))]):
+        said = text((await ask(town, "gpus")).message)
+    assert said.split("\n")[:5] == [
+        "### slurm",
+        r"⚠️ Slurm's \*door\* is closed; a run would wait for it",
+        "**H100**",
+        "### modal",
+        "⚠️ does not answer at the moment; try again in a minute",
+    ]
 
 
 async def test_gpus_shows_every_launcher_also_one_that_is_silent(town: Town) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import pytest
 from town import PATIENCE_S, Place, Town
 
+import warm
 from cluster_bot.runs.run import Status
 
 ROOT = Path(__file__).parents[3]
@@ -21,7 +21,7 @@ async def _smoke(folder: Path, *arguments: str, **environment: str) -> tuple[int
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT / "src"), **environment}
     pipe = asyncio.subprocess.PIPE
     script = await asyncio.create_subprocess_exec(
-        sys.executable, str(SCRIPT), *arguments, cwd=folder, env=env, stdout=pipe, stderr=pipe
+        warm.python(), str(SCRIPT), *arguments, cwd=folder, env=env, stdout=pipe, stderr=pipe
     )
     async with asyncio.timeout(PATIENCE_S):
         out, err = await script.communicate()

@@ -35,7 +35,7 @@ async def test_the_whole_log_also_while_it_runs(town: Town) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_text_without_colours(town: Town) -> None:
+async def test_as_text_without_colours(town: Town) -> None:
     script = r"""import sys; sys.stdout.buffer.write(b'a\x1b[31mred\x1b[0m\r\n```@everyone\xff\n')"""
     place = await town.open(script)
     assert await town.verdict(place) is Status.SUCCEEDED

@@ -5,9 +5,10 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any, Self
+
+import warm
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
 
@@ -51,7 +52,7 @@ class Zygote:
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, str(ZYGOTE), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            warm.python(), str(ZYGOTE), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
         self._reaper = asyncio.create_task(self._reap_all(), name="reaper")
         return self

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import warm
 from cluster_bot.runs.ports import Submission
 from cluster_bot.runs.rules import Limits
 from cluster_bot.runs.run import Handle, Member, Origin, Reason, Run, Status
@@ -91,7 +92,7 @@ class Race:
         timing = json.dumps({"fast_s": 0.1, "slow_s": 0.2, "listed_s": listed_s, "artifact_again_s": 0.2})
         with (folder / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, str(BOT), timing, stops),
+                *(warm.python(), str(BOT), timing, stops),
                 env=settings,
                 cwd=folder,
                 stdout=asyncio.subprocess.PIPE,

@@ -58,7 +58,6 @@ OVER = replace(SUMMARY, status=Status.SUCCEEDED, finished_at=1_700_000_030.0, ra
 
 # What each function of the messages says, by its name; `Recogniser`s say nothing.
 EXAMPLES: Mapping[str, Callable[[], Any]] = {
-    "cannot_write_here": lambda: messages.cannot_write_here(["Send Messages", "Attach Files"]),
     "marker": lambda: messages.marker(RUN),
     "part_marker": lambda: messages.part_marker(RUN, "output 1"),
     "anchor": lambda: [*(messages.anchor(one) for one in (RUN, ENDED, WENT_ON)), messages.anchor(ENDED, alone=True)],
@@ -88,6 +87,7 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
     ],
     "reason": lambda: [messages.reason(replace(ENDED, reason=one)) for one in (*Reason, None)],
     "gap": lambda: messages.gap(Gap(12_345, 67_890_123)),
+    "cannot_write_here": lambda: messages.cannot_write_here(["view_channel", "send_messages"]),
     "offer": lambda: [messages.offer(one) for one in (OFFER, GpuOffer("T4", paused=True), GpuOffer("T4", machines=0))],
     "offers": lambda: messages.offers("H100", [("modal", OFFER), ("github", GpuOffer("H100"))]),
     "runs_head": lambda: [messages.runs_head(Page([], 0, pages, 1, 17)) for pages in (1, 3)],

@@ -117,7 +117,7 @@ def test_no_other_sentence_is_too_long() -> None:
         messages.OPENED.format(number=10**18, room=2**63),
         messages.UNSEEN.format(number=10**18),
         messages.OPENED_DIRECT.format(number=10**18, room=2**63),
-        messages.cannot_write_here(["Send Messages in Threads"] * 7),
+        messages.cannot_write_here(list(messages.PERMISSIONS)),
         messages.OUR_FAULT.format(reference="f" * 8),
         messages.HIDDEN.format(lines=10**12),
         messages.gap(Gap(10**12, 10**15)),
@@ -291,10 +291,14 @@ def test_a_gap_says_how_much_it_stands_for() -> None:
 
 @pytest.mark.parametrize(
     ("missing", "named"),
-    [("A", "*A*"), ("AB", "*A* and *B*"), ("ABC", "*A*, *B* and *C*")],
+    [
+        (["view_channel"], "*View Channel*"),
+        (["view_channel", "attach_files"], "*View Channel* and *Attach Files*"),
+        (["view_channel", "send_messages", "attach_files"], "*View Channel*, *Send Messages* and *Attach Files*"),
+    ],
 )
-def test_what_is_missing_is_named(missing: str, named: str) -> None:
-    text = messages.cannot_write_here(list(missing))
+def test_what_is_missing_is_named(missing: list[str], named: str) -> None:
+    text = messages.cannot_write_here(missing)
     assert text == f"I may not write in this channel; ask an admin to give me {named} here."
 
 

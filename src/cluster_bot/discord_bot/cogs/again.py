@@ -1,5 +1,6 @@
 """`/rerun`, the Run again button, and `/gpus`, where else it could run."""
 
+import asyncio
 from dataclasses import replace
 
 import discord
@@ -14,7 +15,7 @@ from cluster_bot.discord_bot.gpu_choices import LONGEST_NAME, MOST_CHOICES, gpu_
 from cluster_bot.discord_bot.intake import TimeLimits
 from cluster_bot.discord_bot.origin import DiscordOrigin
 from cluster_bot.discord_bot.presses import answer_press
-from cluster_bot.discord_bot.run_choices import RUN, own_runs, run_number
+from cluster_bot.discord_bot.run_choices import own_runs, run_number
 from cluster_bot.discord_bot.run_views import text_view
 from cluster_bot.runs.ports import Submission
 from cluster_bot.scheduling.again import AUTO, Wanted, again
@@ -32,7 +33,9 @@ class Again(commands.Cog):
 
     @app_commands.command(name="rerun", description="Run the same program again, there or on another GPU")
     @app_commands.describe(
-        run=RUN, gpu="Another GPU, by its name", launcher="Somewhere else; auto: wherever the GPU is free soonest"
+        run=messages.RUN,
+        gpu="Another GPU, by its name",
+        launcher="Somewhere else; auto: wherever the GPU is free soonest",
     )
     async def rerun(
         self,
@@ -49,7 +52,8 @@ class Again(commands.Cog):
         """Show what every launcher offers."""
         # Launchers are waited for about as long as Discord waits for us.
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await interaction.edit_original_response(view=text_view(messages.board(await self._scheduler.board())))
+        offered, troubles = await asyncio.gather(self._scheduler.board(), self._scheduler.troubles())
+        await interaction.edit_original_response(view=text_view(messages.board(offered, troubles)))
 
     @rerun.autocomplete("run")
     async def _runs(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
@@ -82,7 +86,7 @@ class Again(commands.Cog):
         limits = self._scheduler.limits_of(member, groups)
         spec = await again(self._scheduler, was, Wanted(gpu, launcher, limits, self._limits.longest_s))
         origin = await origin_of(interaction)
-        if interaction.channel_id == place.get("room") and not place.get("here"):
+        if interaction.channel_id == place.get("room") and not (place.get("here") or origin.direct):
             origin = _beside(DiscordOrigin.of(was.origin), origin, interaction)
         await self._scheduler.submit(Submission(spec, member, origin.stored(), groups))
 

@@ -7,7 +7,7 @@ from discord.ext import commands
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.access import Access, member_of, rules_over
 from cluster_bot.discord_bot.presses import answer_press
-from cluster_bot.discord_bot.run_choices import RUN, run_number, stoppable_runs
+from cluster_bot.discord_bot.run_choices import run_number, stoppable_runs
 from cluster_bot.runs.run import Status
 from cluster_bot.scheduling.scheduler import Scheduler
 
@@ -20,7 +20,7 @@ class Cancel(commands.Cog):
         self._access = access
 
     @app_commands.command(name="cancel", description="Stop one of your runs")
-    @app_commands.describe(run=RUN)
+    @app_commands.describe(run=messages.RUN)
     async def cancel(self, interaction: discord.Interaction, run: str) -> None:
         """Stop a run by its number."""
         await self._cancel(interaction, run_number(run))

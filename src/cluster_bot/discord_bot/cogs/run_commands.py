@@ -23,21 +23,12 @@ log = get_logger(__name__)
 # Discord drops an answer that takes longer than three seconds.
 CHOICES_S = 2.0
 
-GITHUB_GPU = "NVIDIA, AMD or a GPU by its name"
-MODAL_GPU = "A GPU by its name, H100:2 for two of them; the first of the list unless you say otherwise"
-AUTO_GPU = "A GPU by its name"
-PREFER = "What matters most; soonest unless you say otherwise"
-SCRIPT = "The program: .py, .cpp or .cu, or a .zip with all of its files"
-MORE = "A file the program needs: a header, a module, data as text, or a .zip of them"
 ALL = {
-    "script": SCRIPT,
-    "arguments": "Arguments for the program, as you would type them in a shell",
-    "time_limit": "Seconds the program may take",
-    "file2": MORE,
-    "file3": MORE,
-    "file4": MORE,
-    "file5": MORE,
-    "main": "Which file to run, where a .zip has several programs",
+    "script": messages.SCRIPT,
+    "arguments": messages.ARGUMENTS,
+    "time_limit": messages.TIME_LIMIT,
+    **dict.fromkeys(("file2", "file3", "file4", "file5"), messages.MORE),
+    "main": messages.MAIN,
 }
 
 File = discord.Attachment
@@ -75,7 +66,7 @@ class RunCommands(app_commands.Group, name="run", description="Run a program on 
         await self._intake.take(interaction, asked, _attached(script, file2, file3, file4, file5, main=main))
 
     @app_commands.command(name="github", description="Run a program on a GPU runner of GitHub Actions")
-    @app_commands.describe(gpu=GITHUB_GPU, **ALL)
+    @app_commands.describe(gpu=messages.GITHUB_GPU, **ALL)
     async def github(
         self,
         interaction: discord.Interaction,
@@ -94,7 +85,7 @@ class RunCommands(app_commands.Group, name="run", description="Run a program on 
         await self._intake.take(interaction, asked, _attached(script, file2, file3, file4, file5, main=main))
 
     @app_commands.command(name="modal", description="Run a program on a GPU of Modal's cloud")
-    @app_commands.describe(gpu=MODAL_GPU, **ALL)
+    @app_commands.describe(gpu=messages.MODAL_GPU, **ALL)
     async def modal(
         self,
         interaction: discord.Interaction,
@@ -113,7 +104,7 @@ class RunCommands(app_commands.Group, name="run", description="Run a program on 
         await self._intake.take(interaction, asked, _attached(script, file2, file3, file4, file5, main=main))
 
     @app_commands.command(name="auto", description="Run a program wherever its GPU is free soonest, or cheapest")
-    @app_commands.describe(gpu=AUTO_GPU, prefer=PREFER, **ALL)
+    @app_commands.describe(gpu=messages.AUTO_GPU, prefer=messages.PREFER, **ALL)
     async def auto(
         self,
         interaction: discord.Interaction,

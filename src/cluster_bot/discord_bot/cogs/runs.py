@@ -10,7 +10,7 @@ from discord.ext import commands
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.access import Access, check_may_see, member_of
 from cluster_bot.discord_bot.presses import answer_press, custom_id_of, guarded
-from cluster_bot.discord_bot.run_choices import RUN, own_runs, run_number
+from cluster_bot.discord_bot.run_choices import own_runs, run_number
 from cluster_bot.discord_bot.run_views import RUNS_A_PAGE, details_view, link_to, list_view, turned_page
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.scheduling.reading import Reading
@@ -36,7 +36,7 @@ class Runs(commands.Cog):
         await interaction.response.send_message(view=list_view(page, interaction.user.id), ephemeral=True)
 
     @app_commands.command(name="run-info", description="All that is known of a run")
-    @app_commands.describe(run=RUN)
+    @app_commands.describe(run=messages.RUN)
     async def run_info(self, interaction: discord.Interaction, run: str) -> None:
         """Show one run."""
         found = await self._reading.run(run_number(run))
@@ -51,7 +51,7 @@ class Runs(commands.Cog):
         await interaction.response.send_message(view=details_view(found, text), ephemeral=True)
 
     @app_commands.command(name="logs", description="A run's whole output as a file, also while it runs")
-    @app_commands.describe(run=RUN)
+    @app_commands.describe(run=messages.RUN)
     async def logs(self, interaction: discord.Interaction, run: str) -> None:
         """Hand over the log."""
         await self._log(interaction, run_number(run))

@@ -5,6 +5,7 @@ characters: what a user or a machine controls is cut and defused before it goes 
 """
 
 from cluster_bot.discord_bot.messages.forms import *  # noqa: F403
+from cluster_bot.discord_bot.messages.options import *  # noqa: F403
 from cluster_bot.discord_bot.messages.replies import *  # noqa: F403
 from cluster_bot.discord_bot.messages.runs import *  # noqa: F403
 from cluster_bot.discord_bot.messages.thread import *  # noqa: F403

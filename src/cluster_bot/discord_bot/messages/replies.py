@@ -12,15 +12,26 @@ CANCELLED_AT_ONCE = "Run #{number} is cancelled; it had not started."
 OPENED = "Run #{number} is here: <#{room}>"
 OPENED_DIRECT = "Run #{number} is in your direct messages with me: https://discord.com/channels/@me/{room}"
 CANNOT_WRITE_HERE = "I may not write in this channel; ask an admin to give me {missing} here."
+NOT_CONNECTED = "not connected to Discord's gateway"
 OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
 CANCEL_BUTTON = "Cancel"
 RERUN_BUTTON = "Run again"
 LOG_BUTTON = "Log"
 
+# As Discord's settings name them.
+PERMISSIONS = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "create_public_threads": "Create Public Threads",
+    "send_messages_in_threads": "Send Messages in Threads",
+    "attach_files": "Attach Files",
+    "read_message_history": "Read Message History",
+}
+
 
 def cannot_write_here(missing: Sequence[str]) -> str:
-    """What a bot lacks is named as Discord's settings name it."""
-    names = [f"*{one}*" for one in missing]
+    """What the bot lacks, keys of PERMISSIONS, is named as Discord's settings name it."""
+    names = [f"*{PERMISSIONS[one]}*" for one in missing]
     return CANNOT_WRITE_HERE.format(missing=" and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]]))
 
 

@@ -19,9 +19,10 @@ LOG_CUT = "{bytes:,} bytes in its middle are left out: files here may have {limi
 NOTHING_OFFERED = "No launcher is switched on; ask an admin."
 NO_OFFERS = "nothing on offer at the moment"
 SILENT = "⚠️ does not answer at the moment; try again in a minute"
-# Discord shows 4,000 characters in all; a list of GPUs must leave room for the other launchers'.
-GPUS_SHOWN = 20
-FILES_SHOWN, ARGUMENT_CHARS = 8, 300
+IN_TROUBLE = "⚠️ {why}; a run would wait for it"
+# A laid-out message takes 4,000 characters in all.
+LONGEST = 3900
+GPUS_SHOWN, FILES_SHOWN, ARGUMENT_CHARS, DECLINED_SHOWN = 20, 8, 300, 3
 
 
 def runs_head(page: Page) -> str:
@@ -56,26 +57,45 @@ def details(run: Run, *, link: str, log_size: int, files: Sequence[LeftFile]) ->
     lines += [f"**How long** {figures}" for figures in [_figures(run)] if figures]
     lines += [f"**Program** {_program(run)}", f"**Output** {_output(run, log_size, files)}"]
     links = " · ".join(one for one in (link, _link(run)) if one)
-    return "\n".join([*lines, *([f"**See** {links}"] if links else [])])
+    see = f"\n**See** {links}" if links else ""
+    text = "\n".join(lines)
+    room = LONGEST - len(see)
+    return (text if len(text) <= room else f"{text[: room - 1]}…") + see
 
 
-def board(offered: Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None]) -> str:
-    """What is on offer where, launcher by launcher."""
-    parts = []
-    for launcher, offers in offered.items():
-        if offers is None:
-            parts.append(f"### {launcher}\n{SILENT}")
-            continue
-        lines = [_offered(one, soon) for one, soon in offers[:GPUS_SHOWN]] or [NO_OFFERS]
-        more = len(offers) - GPUS_SHOWN
-        parts.append("\n".join([f"### {launcher}", *lines, *([f"… and {more} more"] if more > 0 else [])]))
-    return "\n".join(parts) if parts else NOTHING_OFFERED
+def board(
+    offered: Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None], troubles: Mapping[str, str] | None = None
+) -> str:
+    """What is on offer where, launcher by launcher; `troubles`, "" for silence, says which take no runs now."""
+    if not offered:
+        return NOTHING_OFFERED
+    # Fewer of each where all together are too many.
+    for most in range(GPUS_SHOWN, 0, -1):
+        text = "\n".join(_board_of(*one, troubles or {}, most) for one in offered.items())
+        if len(text) <= LONGEST:
+            return text
+    return SILENT
 
 
 def log_says(run: Run, left_out: int, limit: int) -> str:
     """What the file of a log comes with."""
     head = (LOG_WHOLE if run.status.final else LOG_SO_FAR).format(number=run.number)
     return f"{head} {LOG_CUT.format(bytes=left_out, limit=size(limit))}" if left_out else head
+
+
+def _board_of(
+    launcher: str,
+    offers: Sequence[tuple[GpuOffer, float | None]] | None,
+    troubles: Mapping[str, str],
+    most: int,
+) -> str:
+    trouble = troubles.get(launcher)
+    if offers is None or trouble == "":
+        return f"### {launcher}\n{SILENT}"
+    head = f"### {launcher}" if trouble is None else f"### {launcher}\n{IN_TROUBLE.format(why=plain(trouble, 150))}"
+    lines = [_offered(one, soon) for one, soon in offers[:most]] or [NO_OFFERS]
+    more = [f"… and {len(offers) - most} more"] if len(offers) > most else []
+    return "\n".join([head, *lines, *more])
 
 
 def _offered(one: GpuOffer, soon_s: float | None) -> str:
@@ -110,7 +130,7 @@ def _where(run: Run) -> str:
 
 def _declined(run: Run) -> list[str]:
     """Who was tried before, and why it is not there."""
-    tried = zip(run.spec.order, run.declined, strict=False)
+    tried = list(zip(run.spec.order, run.declined, strict=False))[-DECLINED_SHOWN:]
     return [f"-# {where.launcher} was tried: {plain(why or 'it refused', 150)}" for where, why in tried]
 
 

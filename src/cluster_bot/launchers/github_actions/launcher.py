@@ -45,7 +45,7 @@ _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
 class GithubActions:
-    """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Telling`, `Discerning` and `Recognising` for one repository.
+    """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Telling`, `Discerning`, `Recognising`, `Reachable`: one repository.
 
     `ref` is the branch whose workflow files run; `gpus` what members may ask for, empty: what the repository's runners
     offer; `root` a folder for spools on their way to the store; `container` an image for all jobs, "" for none;
@@ -75,6 +75,7 @@ class GithubActions:
         self._gpus = self._configured or offered_by(())
         self._gpus_at = -self._timing.runners_s
         self._online: dict[str, int] = {}
+        self._repository_etag: str | None = None
         self._reporting = reporting
         self._container = container
         self._watch = Watch(api, self._timing, None if webhook is None else Redelivery(api, webhook))
@@ -120,6 +121,15 @@ class GithubActions:
             GpuOffer(name, count, starts_in_s=_STARTS_IN_S, machines=self._online.get(name))
             for name, count in waiting.items()
         ]
+
+    async def trouble(self) -> str:
+        """Why GitHub takes no run now. One request, free of its budget where the repository has not changed."""
+        try:
+            answer = await self._api.get("", etag=self._repository_etag)
+        except (GithubError, GithubLimitError) as error:
+            return error.words
+        self._repository_etag = answer.headers.get("etag", self._repository_etag)
+        return "" if answer.status in (200, 304) else f"GitHub does not show this bot its repository ({answer.status})"
 
     async def _gpu_named(self, name: str | None) -> GpuSettings:
         wanted = (name or "").strip().lower()

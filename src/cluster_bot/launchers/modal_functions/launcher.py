@@ -21,7 +21,7 @@ import modal.exception
 from cluster_bot.errors import UserError
 from cluster_bot.launchers.modal_functions.connection import OUTAGES, ExpiredError, Modal
 from cluster_bot.launchers.modal_functions.gpus import ModalGpu, wished
-from cluster_bot.launchers.modal_functions.problems import REFUSALS, nothing_started, refusal
+from cluster_bot.launchers.modal_functions.problems import REFUSALS, nothing_started, refusal, words
 from cluster_bot.launchers.modal_functions.spooling import MOST_FILE_BYTES
 from cluster_bot.launchers.modal_functions.watch import CallWatch, Receiver, Timing, call_in
 from cluster_bot.launchers.spool_folder import SpoolFolder, SpoolReader, attempts_below
@@ -85,7 +85,7 @@ class _Named:
 
 
 class ModalFunctions:
-    """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Telling`, `Discerning` and `Recognising` for one deployed app.
+    """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Telling`, `Discerning`, `Recognising` and `Reachable` for one app.
 
     `root` is a folder for spools on their way to the store, `gpus` what members may ask for.
     """
@@ -121,6 +121,14 @@ class ModalFunctions:
             GpuOffer(gpu.name, count, price=gpu.price, starts_in_s=_STARTS_IN_S, machines=_AT_ONCE)
             for gpu, count in waiting.items()
         ]
+
+    async def trouble(self) -> str:
+        """Why Modal takes no run now: it can't be reached, or does not have the app."""
+        try:
+            await self._modal.find_function()
+        except (*OUTAGES, *REFUSALS) as error:
+            return words(error)
+        return ""
 
     def _wished(self, gpu: str | None) -> str:
         found = wished(self._gpus, gpu)

@@ -1,0 +1,12 @@
+"""What Discord shows beside the options of commands while they are typed; at most 100 characters each."""
+
+SCRIPT = "The program: .py, .cpp or .cu, or a .zip with all of its files"
+MORE = "A file the program needs: a header, a module, data as text, or a .zip of them"
+MAIN = "Which file to run, where a .zip has several programs"
+ARGUMENTS = "Arguments for the program, as you would type them in a shell"
+TIME_LIMIT = "Seconds the program may take"
+GITHUB_GPU = "NVIDIA, AMD or a GPU by its name"
+MODAL_GPU = "A GPU by its name, H100:2 for two of them; the first of the list unless you say otherwise"
+AUTO_GPU = "A GPU by its name"
+PREFER = "What matters most; soonest unless you say otherwise"
+RUN = "The run's number; its program's name finds it too"
