@@ -105,5 +105,5 @@ async def test_a_friend_watches_and_may_not_cancel(demo: DiscordServer, channel:
     admin = await visit(demo, channel, "admin")
     await admin.enter_thread()
     await admin.page.get_by_role("button", name="Cancel", exact=True).click()
-    await friend.see("Cancelled: an admin cancelled it.")
+    await friend.see("Cancelled: an admin cancelled it; ask them before you run it again.")
     await expect(you.page.locator(".message").filter(has_text="Cancelled")).to_be_visible()

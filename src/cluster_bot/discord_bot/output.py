@@ -103,8 +103,7 @@ class Output:
         except discord.HTTPException as error:
             if not refuses_edits(error):
                 raise
-            with refusals():
-                shown_body = (await room.here.fetch_message(message_id)).content
+            shown_body = await self._body_of(message_id)
             if shown_body.strip() != body.strip():
                 await self._go_on_below(shown_body)
                 return False
@@ -114,6 +113,13 @@ class Output:
                 return False
         self._shown_body = body
         return True
+
+    async def _body_of(self, message_id: int) -> str:
+        """What the message says; what this life last made it say where it may not be read."""
+        try:
+            return (await self._room.here.fetch_message(message_id)).content
+        except discord.Forbidden:
+            return self._shown_body or ""
 
     async def _go_on_below(self, shown_body: str) -> None:
         """Leave the newest log message as it is, and begin the next with what that one does not show."""

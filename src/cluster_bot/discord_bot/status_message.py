@@ -11,7 +11,16 @@ import discord
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.buttons import cancel_view
-from cluster_bot.discord_bot.room import OLD_MESSAGE, THREAD_ARCHIVED, MessageGoneError, Room, refusals, refuses_edits
+from cluster_bot.discord_bot.room import (
+    OLD_MESSAGE,
+    THREAD_ARCHIVED,
+    MessageGoneError,
+    Room,
+    RoomShutError,
+    Shut,
+    refusals,
+    refuses_edits,
+)
 from cluster_bot.runs.ports import Turn
 from cluster_bot.runs.run import Run
 from cluster_bot.scheduling.budget import Priority
@@ -113,6 +122,11 @@ class StatusMessage:
                 there = await self._room.here.fetch_message(self._room.state.status or 0)
         except MessageGoneError:
             return True
+        except RoomShutError as error:
+            if error.why is Shut.GONE:
+                raise
+            # It may not be read, which is no reason to say nothing.
+            return False
         return there.content.strip() == text.strip()
 
     @property

@@ -91,6 +91,15 @@ class TestOverAnHour:
         assert len(town.of(place)) == 3
 
     @pytest.mark.usefixtures("bot")
+    async def test_where_nothing_may_be_read_it_goes_on_all_the_same(self, town: Town) -> None:
+        place, _ = await town.hold()
+        town.server.deny(town.general, "READ_MESSAGE_HISTORY")
+        town.server.clock.advance(HOURS)
+        await (await town.press(place)).answered()
+        assert await town.verdict(place) is Status.CANCELLED
+        assert town.lines(place) == ["before"]
+
+    @pytest.mark.usefixtures("bot")
     async def test_of_a_deleted_thread_and_an_anchor_too_old_to_edit_the_end_is_told_below_it(self, town: Town) -> None:
         place, go = await town.hold()
         town.delete_thread(place.room)

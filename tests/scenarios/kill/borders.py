@@ -169,4 +169,7 @@ def _answer(stage: Stage, request: Request) -> str:
 LOOK_BACK = Border("look-back", method="GET", route=MESSAGES, concerns=_in_room)
 """A restarted bot asks whether what it was making exists: a border of the healing itself."""
 
+RENEWAL = Border("create-status2", method="POST", route=MESSAGES, concerns=_creates("status2"))
+"""A status too old to be edited is posted anew, where messages are older than an hour."""
+
 BORDERS = {border.name: border for border in (*_store(), *_launcher(), *_discord())}

@@ -264,9 +264,9 @@ class Stage:
     def over(self, submission: Submission) -> bool:
         """Whether the anchor, which is written last, tells the end; the verdict, where no anchor can be edited."""
         anchors, room = self.anchors(submission), self.room(submission)
-        buttons = any(one.components and not self.frozen(one) for one in room[:-1])
+        late = [one for one in room if messages.is_status(one.content) and not _tells_the_end(one.content)]
         if anchors and self.frozen(anchors[0]):
-            return len(room) > 1 and messages.verdict_status(room[-1].content) is not None and not buttons
+            return bool(room and messages.verdict_status(room[-1].content)) and all(map(self.frozen, late))
         return any(_tells_the_end(one.content) for one in anchors)
 
     def frozen(self, message: Message) -> bool:
@@ -383,8 +383,8 @@ def _is_cancelled(submission: Submission) -> bool:
     return submission.program.stays and submission.program.cancelled
 
 
-def _tells_the_end(anchor: str) -> bool:
-    return any(anchor.endswith(words) for status, words in messages.STATUS_WORDS.items() if status.final)
+def _tells_the_end(text: str) -> bool:
+    return any(words in text for status, words in messages.STATUS_WORDS.items() if status.final)
 
 
 @asynccontextmanager

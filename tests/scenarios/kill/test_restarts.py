@@ -5,6 +5,7 @@ A runner that died before it won its claim has executed nothing, so its run is l
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ import pytest
 from cluster_bot.discord_bot import messages
 from cluster_sandbox.discord.faults import Fault
 
-from .borders import BORDERS, MESSAGES, Border
+from .borders import BORDERS, MESSAGES, RENEWAL, Border, When
 from .conftest import Play, Theatre
-from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, STUCK, TAPERING
+from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, STAYS, STUCK, TAPERING
 from .stage import OVER_AN_HOUR_S, OVER_NONCES_S, OVER_TOKENS_S, POLICY, Stage
 
 NO_OLD_EDITS = replace(POLICY, old_edits=0, old_edit_retry_s=0.01)
@@ -97,6 +98,17 @@ async def absent_with_a_line_unremembered(stage: Stage) -> None:
         submission = await stage.submit(f"run{number}", program)
         await stage.death(downtime_s=OVER_AN_HOUR_S)
         await stage.runner_ends(submission)
+    await stage.end_well()
+
+
+async def posts_its_status_anew(stage: Stage, when: When) -> None:
+    """The status is too old to be edited, and the bot dies of posting another; the next life posts none beside it."""
+    await BORDERS["edit-status"].arm(stage, "before", "run1.py", 0)
+    await stage.up_again()
+    await stage.submit("run1", STAYS)
+    await stage.death(downtime_s=OVER_AN_HOUR_S)
+    await RENEWAL.arm(stage, when, "run1.py", 0)
+    await stage.death(downtime_s=OVER_NONCES_S)
     await stage.end_well()
 
 
@@ -190,6 +202,8 @@ PLAYS = [
     Play("killed-while-queued", killed_while_queued),
     Play("over-before-its-status-is-found", over_before_its_status_is_found),
     Play("spool-left-behind", spool_left_behind),
+    Play("posts-its-status-anew-before", partial(posts_its_status_anew, when="before"), NO_OLD_EDITS),
+    Play("posts-its-status-anew-after", partial(posts_its_status_anew, when="after"), NO_OLD_EDITS),
     Play("absent-for-hours", absent_for_hours, NO_OLD_EDITS),
     Play("absent-with-a-line-unremembered", absent_with_a_line_unremembered, NO_OLD_EDITS),
 ]
