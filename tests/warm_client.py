@@ -15,12 +15,17 @@ import sys
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCONT)
 
 
+def _pass_on(server: socket.socket, number: int) -> None:
+    with contextlib.suppress(OSError):  # it has ended meanwhile, and the word of it is on its way
+        server.send(bytes([number]))
+
+
 def main() -> None:
     """Live as long as the other."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.connect(sys.argv[1])
         for number in PASSED_ON:
-            signal.signal(number, lambda told, _: server.send(bytes([told])))
+            signal.signal(number, lambda told, _: _pass_on(server, told))
         umask = os.umask(0)
         order = {
             "arguments": sys.argv[2:],
