@@ -49,7 +49,7 @@ class Visitor:
 
     @property
     def text(self) -> Locator:
-        return self.page.locator("textarea")
+        return self.page.locator(".composer textarea")
 
     async def say(self, text: str) -> None:
         await self.text.fill(text)
@@ -69,7 +69,7 @@ class Visitor:
         form = await self.begin("/run")
         data = script.encode() if isinstance(script, str) else script
         async with self.page.expect_file_chooser() as chooser:
-            await form.get_by_role("button", name="choose or drop a file").click()
+            await form.get_by_role("button", name="script: choose or drop a file").click()
         await (await chooser.value).set_files([{"name": name, "mimeType": "text/plain", "buffer": data}])
         await expect(form.get_by_role("button", name=name)).to_be_visible()
         if arguments:

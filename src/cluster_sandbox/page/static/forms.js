@@ -67,9 +67,12 @@ class FormDialog {
 
   close() {
     this.dialog.close();
+    this.#closed();
   }
 
+  /** The browser says so too, later, and alone where one left with Escape. */
   #closed() {
+    if (!this.dialog.isConnected) return;
     this.dialog.remove();
     if (this.forms.shown === this) this.forms.shown = null;
     // The dialog gives the focus back to where it was, but what was there may be gone since; and Chromium gives it
