@@ -4,8 +4,8 @@
 Two ways:
 
   --sandbox             starts the Discord that comes with the repository and the bot on it, and does what a
-                        member does: /ping, /run local and /run modal to a verdict, Cancel; /run github too, where
-                        act is installed. GitHub and Modal are those that come with it. Needs no account and no token.
+                        member does: /ping, /run local and /run modal to a verdict, its log, a second time, Cancel;
+                        /run github too, where act is installed. GitHub and Modal are those that come with it. Needs no account and no token.
 
   --message-link URL    checks a run on your own server. Give `/run` there yourself (a script cannot type slash
                         commands), wait for the verdict, then copy the link of the message "Run #…", or of the
@@ -42,7 +42,7 @@ LINES = ["line 0", "line 1", "line 2", "arguments ['a', 'b c']"]
 # Long enough for the bot to have seen where GitHub shows it.
 SLOW_HELLO = HELLO.replace(b"    print(", b"    __import__('time').sleep(1)\n    print(")
 LONG = b"import time\nprint('begun')\ntime.sleep(120)\n"
-COMMANDS = {"cancel", "ping"}
+COMMANDS = {"cancel", "gpus", "logs", "ping", "rerun", "run-info", "run paste", "runs"}
 GPUS = {"github": "NVIDIA", "modal": "T4"}
 
 _LINK = re.compile(r"https?://[^/]+/channels/\d+/(\d+)(?:/(\d+))?/?")
@@ -233,6 +233,8 @@ async def in_sandbox() -> None:
                     room = await check(f"/run {launcher} runs to a verdict", running, lambda room: f"thread {room}")
                     link = f"{server.url}/channels/{server.guild_id}/{server.channel_id('general')}/{room}"
                     await check_link(server.bot_token, link)
+                await check("/logs hands over the whole log", member.log(), str)
+                await check("/rerun runs it again", member.again(), str)
                 await check("Cancel ends a run", member.cancel(), str)
                 if not github:
                     print("- /run github is not tried: act is not installed", flush=True)
@@ -303,6 +305,26 @@ class Visitor:
         ended = messages.STATUS_WORDS[Status.SUCCEEDED]
         await self._event(lambda event: event.message_id == room and ended in event.content)
         return room
+
+    async def log(self) -> str:
+        """The first run's log as a file; its name."""
+        asked = await self._member.command("logs", channel_id=self._channel, options={"run": "1"})
+        given = (await asked.answered(PATIENCE_S)).message
+        files = given.attachments if given is not None else []
+        if [one.data.decode().splitlines() for one in files] != [LINES]:
+            raise CheckFailedError(f"it came with {len(files)} file(s), and not with what the program printed")
+        return files[0].filename
+
+    async def again(self) -> str:
+        """The first run once more; what the verdict says."""
+        from cluster_bot.discord_bot import messages
+        from cluster_bot.runs.run import Status
+
+        asked = await self._member.command("rerun", channel_id=self._channel, options={"run": "1"})
+        verdict = (await self._verdict(await self._opened(asked))).splitlines()[0]
+        if messages.STATUS_WORDS[Status.SUCCEEDED] not in verdict:
+            raise CheckFailedError(verdict)
+        return verdict
 
     async def cancel(self) -> str:
         """A long program, ended with its button; what the verdict says."""

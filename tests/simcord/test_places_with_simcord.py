@@ -40,8 +40,8 @@ async def test_a_run_in_direct_messages(stage: Any) -> None:
 @pytest.mark.parametrize(
     ("missing", "named"),
     [
-        ({"send_messages": False}, ["Send Messages"]),
-        ({"send_messages": False, "attach_files": False}, ["Send Messages", "Attach Files"]),
+        ({"send_messages": False}, ["send_messages"]),
+        ({"send_messages": False, "attach_files": False}, ["send_messages", "attach_files"]),
     ],
 )
 async def test_what_the_bot_lacks_is_named(stage: Any, missing: dict[str, bool], named: list[str]) -> None:
