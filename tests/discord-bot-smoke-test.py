@@ -5,7 +5,8 @@ Two ways:
 
   --sandbox             starts the Discord that comes with the repository and the bot on it, and does what a
                         member does: /ping, /run local and /run modal to a verdict, its log, a second time, Cancel;
-                        /run github too, where act is installed. GitHub and Modal are those that come with it. Needs no account and no token.
+                        /run github too, where act is installed. GitHub and Modal are those that come with it. Needs
+                        no account and no token.
 
   --message-link URL    checks a run on your own server. Give `/run` there yourself (a script cannot type slash
                         commands), wait for the verdict, then copy the link of the message "Run #…", or of the

@@ -86,6 +86,8 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
             (Status.TIMED_OUT, Reason.TIME_LIMIT, Trouble(), 0),
         )
     ],
+    "job_link": lambda: messages.job_link(RUNNING),
+    "machine_of": lambda: messages.machine_of(RUNNING),
     "reason": lambda: [messages.reason(replace(ENDED, reason=one)) for one in (*Reason, None)],
     "gap": lambda: messages.gap(Gap(12_345, 67_890_123)),
     "cannot_write_here": lambda: messages.cannot_write_here(["view_channel", "send_messages"]),

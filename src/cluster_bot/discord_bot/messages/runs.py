@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from cluster_bot.discord_bot.messages.thread import STATUS_WORDS, _link, _machine, reason
+from cluster_bot.discord_bot.messages.thread import STATUS_WORDS, job_link, machine_of, reason
 from cluster_bot.discord_bot.messages.words import code, plain, seconds, size
 from cluster_bot.runs.ports import GpuOffer
 from cluster_bot.runs.rules import Limits, Usage
@@ -67,7 +67,7 @@ def details(run: Run, *, link: str, log_size: int, files: Sequence[LeftFile]) ->
     lines += [f"**Where** {_where(run)}", *_declined(run), f"**When** {_when(run)}"]
     lines += [f"**How long** {figures}" for figures in [_figures(run)] if figures]
     lines += [f"**Program** {_program(run)}", f"**Output** {_output(run, log_size, files)}"]
-    links = " · ".join(one for one in (link, _link(run)) if one)
+    links = " · ".join(one for one in (link, job_link(run)) if one)
     see = f"\n**See** {links}" if links else ""
     text = "\n".join(lines)
     room = LONGEST - len(see)
@@ -136,7 +136,7 @@ def _state(run: Run) -> str:
 def _where(run: Run) -> str:
     asked = f"{plain(run.gpu, 60)} at {run.launcher}" if run.gpu else run.launcher
     isolation = plain(run.machine.isolation, 100) if run.machine is not None and run.machine.isolation else ""
-    return " · ".join(part for part in (asked, _machine(run), isolation, plain(run.spec.why)) if part)
+    return " · ".join(part for part in (asked, machine_of(run), isolation, plain(run.spec.why)) if part)
 
 
 def _declined(run: Run) -> list[str]:

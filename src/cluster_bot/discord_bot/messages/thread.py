@@ -118,13 +118,13 @@ def status(run: Run, turn: Turn | None = None) -> str:
     parts = [STATUS_WORDS[run.status]]
     if run.status is Status.RUNNING:
         parts = [f"{COMPILING} {code(run.spec.main)}"] if run.phase == "compile" else parts
-        parts.append(_machine(run))
+        parts.append(machine_of(run))
     if turn is not None and turn.total > 1 and run.status in WAITING:
         parts.append(TURN.format(nth=ordinal(turn.nth), total=turn.total))
     if not run.status.final:
         parts.append(f"since <t:{since}:R>")
         parts.append(plain(run.detail, 200))
-    parts.append(_link(run))
+    parts.append(job_link(run))
     line = " · ".join(part for part in parts if part)
     return "\n".join([line, *(f"-# {one}" for one in _way(run))])
 
@@ -264,18 +264,19 @@ def _figures(run: Run) -> list[str]:
         figures.append(f"held {held} {seconds(held_s)}")
     if run.outcome is not None and run.outcome.peak_memory_bytes:
         figures.append(f"peak memory {size(run.outcome.peak_memory_bytes)}")
-    figures += [_machine(run), _link(run)]
+    figures += [machine_of(run), job_link(run)]
     return [figure for figure in figures if figure]
 
 
-def _link(run: Run) -> str:
+def job_link(run: Run) -> str:
     """Where the scheduler shows the run, in a word: an address is longer than a phone is wide."""
     if run.url is None or _ADDRESS.fullmatch(run.url) is None:
         return ""
     return f"[{run.launcher} job](<{run.url}>)"
 
 
-def _machine(run: Run) -> str:
+def machine_of(run: Run) -> str:
+    """Where it runs, as far as that is known."""
     if run.machine is None:
         return ""
     gpu = f" ({plain(run.machine.gpu, 60)})" if run.machine.gpu else ""
