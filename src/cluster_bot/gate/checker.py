@@ -13,9 +13,11 @@ import json
 import os
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from cluster_bot.errors import ClusterBotError
 from cluster_bot.log import get_logger
@@ -54,28 +56,35 @@ class Checker:
         return " ".join(words.split())[:_LONGEST_WORDS]
 
     async def _run(self, folder: str, submission: Submission) -> tuple[int, bytes]:
-        try:
-            program = await asyncio.create_subprocess_exec(
-                *self.command,
-                submission.spec.main,
-                cwd=folder,
-                env={name: os.environ[name] for name in _TOLD if name in os.environ},
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise CheckerFailedError(f"it can't be started: {error}") from None
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                _, printed = await asyncio.gather(_tell(program, _facts(submission)), _hear(program))
-                return await program.wait(), printed
-        except TimeoutError:
-            raise CheckerFailedError(f"it did not end within {self.timeout_s:g} s") from None
-        finally:
-            _end(program)
-            await program.wait()
+        """How it ended, and the beginning of what it printed."""
+        # A pipe of our own, which we can let go of: a child that it leaves behind may hold the other end for ever.
+        ours, theirs = os.pipe()
+        with os.fdopen(ours, "rb", 0) as printed, tempfile.TemporaryFile() as told:
+            told.write(_facts(submission))
+            told.seek(0)
+            try:
+                program = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    submission.spec.main,
+                    cwd=folder,
+                    env={name: os.environ[name] for name in _TOLD if name in os.environ},
+                    stdin=told,
+                    stdout=theirs,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                raise CheckerFailedError(f"it can't be started: {error}") from None
+            finally:
+                os.close(theirs)
+            try:
+                async with asyncio.timeout(self.timeout_s), _heard(printed) as words:
+                    return await program.wait(), await words
+            except TimeoutError:
+                raise CheckerFailedError(f"it did not end within {self.timeout_s:g} s") from None
+            finally:
+                _end(program)
+                await program.wait()
 
 
 def _facts(submission: Submission) -> bytes:
@@ -101,23 +110,26 @@ def _write(folder: Path, submission: Submission) -> None:
         path.write_text(text, "utf-8", newline="")
 
 
-async def _tell(program: asyncio.subprocess.Process, facts: bytes) -> None:
-    assert program.stdin is not None
+@asynccontextmanager
+async def _heard(pipe: BinaryIO) -> AsyncIterator[asyncio.Task[bytes]]:
+    """What comes out of a pipe, its beginning: read to the end, so that nobody is held up by a full one."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+
+    async def read() -> bytes:
+        kept = b""
+        while piece := await reader.read(65_536):
+            kept = (kept + piece)[:MOST_OUTPUT]
+        return kept
+
+    reading = asyncio.create_task(read(), name="checker-output")
     try:
-        program.stdin.write(facts)
-        await program.stdin.drain()
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it does not want to know
-    program.stdin.close()
-
-
-async def _hear(program: asyncio.subprocess.Process) -> bytes:
-    """The beginning of what it prints; read to the end, so that it is not held up by a full pipe."""
-    assert program.stdout is not None
-    kept = b""
-    while piece := await program.stdout.read(65_536):
-        kept = (kept + piece)[:MOST_OUTPUT]
-    return kept
+        yield reading
+    finally:
+        reading.cancel()
+        transport.close()
 
 
 def _end(program: asyncio.subprocess.Process) -> None:

@@ -117,6 +117,8 @@ async def test_the_checkers_words_are_what_the_member_reads(tmp_path: Path) -> N
         "import time; time.sleep(60)",
         "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])",
         "while True: print('flood')",
+        # It gets away, and holds what it was given.
+        "import subprocess; subprocess.Popen(['sleep', '5'], start_new_session=True)",
     ],
 )
 @pytest.mark.parametrize("fails_open", [False, True])

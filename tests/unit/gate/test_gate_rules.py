@@ -11,7 +11,7 @@ from cluster_bot.errors import UserError
 from cluster_bot.gate.rules import ContentRules, SearchTooLongError, parse_rules
 from cluster_bot.runs.spec import RunSpec
 
-ADMIN_GUIDE = Path(__file__).parents[3] / "docs" / "admin.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "limits.md"
 
 
 def spec(**files: str) -> RunSpec:
@@ -28,9 +28,7 @@ def refusal(rules: str, asked: RunSpec) -> str | None:
 
 
 def example() -> str:
-    [found] = [
-        one for one in re.findall(r"```toml\n(.*?)```", ADMIN_GUIDE.read_text(), re.DOTALL) if "[[forbid]]" in one
-    ]
+    [found] = [one for one in re.findall(r"```toml\n(.*?)```", GUIDE.read_text(), re.DOTALL) if "[[forbid]]" in one]
     return found
 
 

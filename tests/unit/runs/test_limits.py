@@ -16,7 +16,7 @@ from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.shares import Shares, parse_shares
 from cluster_bot.runs.spec import RunSpec, Where
 
-ADMIN_GUIDE = Path(__file__).parents[3] / "docs" / "admin.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "limits.md"
 
 
 def refusal(limits: Limits, usage: Usage, wanted_gpu_s: float = 0.0) -> UserError | None:
@@ -141,9 +141,7 @@ def test_unlimited_runs_at_once_are_very_many() -> None:
 
 
 def test_the_guides_example_can_be_read() -> None:
-    [example] = [
-        one for one in re.findall(r"```toml\n(.*?)```", ADMIN_GUIDE.read_text(), re.DOTALL) if "[[role]]" in one
-    ]
+    [example] = [one for one in re.findall(r"```toml\n(.*?)```", GUIDE.read_text(), re.DOTALL) if "[[role]]" in one]
     read = parse_shares(example)
     assert set(tomllib.loads(example)) == {"default", "role", "member"}
     assert read.groups
