@@ -69,14 +69,19 @@ class ContentRules:
         end = time.monotonic() + search_s
         for one in self.forbidden:
             for name, text in spec.files.items():
-                if fnmatchcase(name, one.files) and _found(one.pattern, text, end - time.monotonic()):
+                # In any case of letters: `a.PY` is a program in Python too.
+                meant = fnmatchcase(name.lower(), one.files.lower())
+                if meant and _found(one.pattern, text, end - time.monotonic()):
                     raise refuse(Refusal.NOT_ALLOWED_CONTENT, name=name, why=one.reason)
 
 
 def _found(pattern: regex.Pattern[str], text: str, within_s: float) -> bool:
+    if within_s <= 0:
+        # The time ran out between two searches: what was not looked for must not count as not there.
+        raise SearchTooLongError
     try:
         # The lock of the interpreter is let go of meanwhile: this happens on a thread, beside the loop.
-        return within_s > 0 and pattern.search(text, timeout=within_s, concurrent=True) is not None
+        return pattern.search(text, timeout=within_s, concurrent=True) is not None
     except TimeoutError:
         raise SearchTooLongError from None
 

@@ -21,7 +21,9 @@ from pathlib import Path
 from cluster_bot.launchers.spool_folder import Life, SpoolFolder, SpoolReader, attempts_below, run_of
 from cluster_bot.launchers.trial import Trial, try_machine
 from cluster_bot.runs.ports import GpuOffer, LaunchRefusedError, Unknowable
+from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.run import Handle, Observation, Run, Sighting
+from cluster_bot.runs.spec import RunSpec
 from cluster_runner import wire
 from cluster_runner.wire import Event, Payload
 
@@ -44,7 +46,7 @@ _NO_LOOK = Observation(Sighting.UNKNOWN, "the folder of local runs can't be read
 
 
 class LocalProcess:
-    """`Launcher` and `SpoolSource` for the bot's own machine.
+    """`Launcher`, `SpoolSource` and `Discerning` for the bot's own machine.
 
     `root` holds the runs' folders; `python`, `cxx`, `nvcc` are the programs' interpreter (None: the bot's own) and
     compilers; `same_user` (never, if_needed, always) says whether programs may run as root where the bot is root;
@@ -90,6 +92,11 @@ class LocalProcess:
         self._readers: dict[str, SpoolReader] = {}
         self._doorbell: Doorbell | None = None
         self._removers = ThreadPoolExecutor(max_workers=_REMOVERS, thread_name_prefix="remove-spool")
+
+    async def check(self, spec: RunSpec) -> None:
+        """Refuse a GPU by name: there is one machine, as it is, and what was typed would be shown as if it had it."""
+        if spec.gpu is not None:
+            raise refuse(Refusal.NO_GPU_BY_NAME, launcher=self.name)
 
     async def start(self, run: Run) -> Handle:
         """Make the folder and start its runner; LaunchRefusedError where the machine is out of something."""

@@ -61,6 +61,7 @@ class Refusal(StrEnum):
     CHECKER_SAID_NO = "checker_said_no"
     NOT_CHECKED = "not_checked"
     UNKNOWN_GPU = "unknown_gpu"
+    NO_GPU_BY_NAME = "no_gpu_by_name"
     TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
     GPU_NOT_ON_OFFER = "gpu_not_on_offer"
     NOTHING_ON_OFFER = "nothing_on_offer"
@@ -143,6 +144,7 @@ SENTENCES: dict[Refusal, str] = {
         "moment, or tell an admin."
     ),
     Refusal.UNKNOWN_GPU: "`/run {launcher}` has no such GPU; choose one of {offered}.",
+    Refusal.NO_GPU_BY_NAME: "`/run {launcher}` has no GPUs to choose from; leave the GPU out, or run it elsewhere.",
     Refusal.TOO_LARGE_TO_TRAVEL: (
         "`{name}` is too large to be sent to GitHub from here (about 48 kB when packed); make it smaller, or ask an "
         "admin to give this bot a public address."

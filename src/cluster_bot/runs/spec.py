@@ -100,6 +100,8 @@ class RunSpec:
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
         object.__setattr__(self, "arguments", tuple(self.arguments))
         object.__setattr__(self, "others", tuple(self.others))
+        # As it was typed, but for spaces: no number of them makes another GPU, or a name that no message holds.
+        object.__setattr__(self, "gpu", " ".join((self.gpu or "").split()) or None)
         object.__setattr__(self, "why", " ".join(self.why.split())[:MAX_WHY_CHARS])
         if self.main not in self.files:
             raise refuse(Refusal.BAD_NAME)

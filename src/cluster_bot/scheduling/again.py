@@ -52,7 +52,7 @@ async def again(scheduler: Scheduler, run: Run, wanted: Wanted) -> RunSpec:
             raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher="…")
         return replace(spec, launcher=launcher, gpu=gpu or await _alike(scheduler, launcher, was.gpu))
     if gpu is None or _has(await scheduler.offers_in_time(was.launcher) or (), gpu):
-        return replace(spec, gpu=gpu or spec.gpu)
+        return replace(spec, gpu=gpu or spec.gpu or await _alike(scheduler, was.launcher, None))
     return await chosen(gpu)
 
 

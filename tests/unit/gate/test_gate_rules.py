@@ -67,6 +67,18 @@ def test_a_pattern_that_takes_for_ever_is_ended() -> None:
         rules.check(spec(a_py="a" * 60 + "!"), search_s=0.1)
 
 
+def test_what_there_was_no_time_left_to_look_for_is_not_let_pass() -> None:
+    rules = parse_rules("[[forbid]]\npattern = 'evil'\nreason = 'x'")
+    with pytest.raises(SearchTooLongError):
+        rules.check(spec(a_py="evil"), search_s=0)
+
+
+@pytest.mark.parametrize(("files", "name"), [("*.py", "a_PY"), ("*.CU", "a_cu")])
+def test_a_name_in_other_letters_is_looked_at_too(files: str, name: str) -> None:
+    rules = f"[[forbid]]\npattern = 'evil'\nfiles = '{files}'\nreason = 'No.'"
+    assert refusal(rules, spec(**{name: "evil"})) is not None
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

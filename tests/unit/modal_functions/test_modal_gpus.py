@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster_bot.errors import UserError
+from cluster_bot.launchers.modal_functions import Login, Modal, ModalFunctions
 from cluster_bot.launchers.modal_functions.gpus import ModalGpu, read_gpus, wished
+from cluster_bot.runs.spec import RunSpec
 
 GPUS = (ModalGpu("T4", 0.0001, 8), ModalGpu("A10", 0.0003, 4), ModalGpu("A100-80GB", 0.0007))
 
@@ -78,3 +81,12 @@ def test_what_is_offered(text: str | None, name: str) -> None:
 @pytest.mark.parametrize("text", ["V100", "T4:9", "T4:0", "T4:", ":2", "T4:2:2", "T4:x", "A100-80GB:2", "T4,A10"])
 def test_what_is_not(text: str) -> None:
     assert wished(GPUS, text) is None
+
+
+@pytest.mark.parametrize("gpu", [None, " ", "H100:08", "T4:9", ":2", "T4:٣"])
+async def test_a_run_names_a_gpu_that_is_there(gpu: str | None, tmp_path: Path) -> None:
+    # A member's limits go by the name, so that one without would have a GPU beside them.
+    launcher = ModalFunctions(Modal(Login("ak-1", "as-1", "cluster-bot")), tmp_path, gpus=GPUS)
+    await launcher.check(RunSpec({"a.py": "print()"}, "a.py", "modal", 60, gpu="t4:2"))
+    with pytest.raises(UserError, match="no such GPU"):
+        await launcher.check(RunSpec({"a.py": "print()"}, "a.py", "modal", 60, gpu=gpu))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster_bot.errors import UserError
 from cluster_bot.launchers import local_process
 from cluster_bot.launchers.local_process import Doorbell, LocalProcess
 from cluster_bot.launchers.spool_folder import Life, SpoolFolder, SpoolReader, run_of
@@ -367,3 +368,11 @@ async def what_check_says(home: Path, **settings: str) -> tuple[str, str, str]:
     )
     told, _ = await process.communicate()
     return " ".join(told.decode().split()).partition("Local launcher: ")
+
+
+async def test_a_gpu_by_name_is_refused(home: Path) -> None:
+    launcher = LocalProcess(home / "local")
+    await launcher.check(RunSpec({"a.py": "print()"}, "a.py", "local", 60))
+    with pytest.raises(UserError, match="no GPUs to choose from"):
+        await launcher.check(RunSpec({"a.py": "print()"}, "a.py", "local", 60, gpu="[click](https://x.invalid)"))
+    await launcher.close()

@@ -253,3 +253,8 @@ def test_any_argument_line_is_read_or_refused(line: str) -> None:
 
 def test_every_refusal_has_its_sentence() -> None:
     assert set(SENTENCES) == set(Refusal)
+
+
+@pytest.mark.parametrize(("typed", "kept"), [(f" T4{' ' * 3000}:2 ", "T4 :2"), (" ", None), ("", None), (None, None)])
+def test_spaces_in_a_gpus_name_are_few(typed: str | None, kept: str | None) -> None:
+    assert RunSpec({"a.py": "print()"}, "a.py", "modal", 60, gpu=typed).gpu == kept

@@ -96,7 +96,7 @@ def anchor(run: Run, *, alone: bool = False) -> str:
 
     `alone`: there is no verdict that says why.
     """
-    where = run.gpu or run.launcher
+    where = plain(run.gpu, 60) if run.gpu else run.launcher
     # Who left the choice to the bot is told what was chosen.
     where = f"{where} at {run.launcher}" if run.spec.why and run.gpu else where
     text = f"{marker(run)} · {code(run.spec.main)} on {where} · for <@{run.owner.id}>"

@@ -111,8 +111,8 @@ class ModalFunctions:
     # --- before a run -------------------------------------------------------------------------------------------
 
     async def check(self, spec: RunSpec) -> None:
-        """Refuse a GPU that is not offered."""
-        self._wished(spec.gpu)
+        """Refuse a GPU that is not offered, and none at all: each run has one here, and limits go by its name."""
+        self._wished(spec.gpu or "none")
 
     async def availability(self) -> Sequence[GpuOffer]:
         """The GPUs of the file, with the runs of this bot that wait for a container."""
