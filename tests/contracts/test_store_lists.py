@@ -153,13 +153,21 @@ async def test_runs_of_earlier_versions_are_listed(old_url: str) -> None:
     old_runs = table("runs", *(column(name, kinds.get(name, String)) for name in (*names, "document")))
     old_specs = table("specs", column("run_id", String), column("document", String))
     old_feeds = table("feeds", column("run_id", String), column("closed", Boolean), column("place", String))
-    document = json.dumps({"owner": {"id": "1", "name": "ada"}, "origin": {"key": "k", "data": {}}, "reason": None})
+    document = {"owner": {"id": "1", "name": "ada"}, "origin": {"key": "k", "data": {}}, "reason": None}
     engine = dialect_of(old_url).writer()
     with engine.begin() as connection:
         for number in range(1, 121):
-            given = (number, f"{number:032}", f"key{number}", "1", "github", "queued", 0, 0, NOW, document)
+            given = (number, f"{number:032}", f"key{number}", "1", "github", "queued", 0, 0, NOW)
+            given = (*given, json.dumps(document | ({"declined": ["no"]} if number == 6 else {})))
             connection.execute(insert(old_runs).values(dict(zip((*names, "document"), given, strict=True))))
-            spec = {"main": f"k{number}.py", "gpu": "H100", "files": {}} if number != 5 else ["no spec"]
+            spec = {
+                "main": f"k{number}.py",
+                "gpu": "H100",
+                "files": {},
+                "time_limit_s": 60,
+                "others": [{"gpu": "L4:2"}],
+            }
+            spec = spec if number != 5 else ["no spec"]
             connection.execute(insert(old_specs).values(run_id=f"{number:032}", document=json.dumps(spec)))
             place = json.dumps({"state": {}, "shown_version": 0})
             connection.execute(insert(old_feeds).values(run_id=f"{number:032}", closed=False, place=place))
@@ -172,6 +180,9 @@ async def test_runs_of_earlier_versions_are_listed(old_url: str) -> None:
             (119, "k119.py", "H100"),
         ]
         assert [(one.main, one.gpu) for one in listed if one.number == 5] == [("", None)]
+        assert [one.gpu for one in listed if one.number == 6] == ["L4:2"]  # it went on there
         assert await store.count(Which("1")) == 120
+        # What is under way counts from the start: some of it is not saved again before it is over.
+        assert (await store.usage("1", NOW)).gpu_s == 119 * 120
     finally:
         await store.close()

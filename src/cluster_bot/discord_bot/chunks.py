@@ -79,10 +79,11 @@ def fit_tail(lines: Sequence[str | Gap], partial: str) -> tuple[str, int]:
 
 
 def shown_count(lines: Sequence[str | Gap], content: str) -> int:
-    """How many of the lines, from the first, a message with this content shows in full."""
+    """How many of the lines, from the first, a message with this content shows in full, painted or not."""
+    # An earlier version of the bot showed no colours.
     count = 0
     for line, there in zip(lines, lines_in(content.strip()), strict=False):
-        if defused(line).rstrip() != there.rstrip():
+        if uncoloured(defused(line)).rstrip() != uncoloured(there).rstrip():
             break
         count += 1
     return count

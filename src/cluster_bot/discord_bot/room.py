@@ -22,7 +22,7 @@ from cluster_bot.scheduling.budget import Budget
 log = get_logger(__name__)
 
 UNKNOWN_MESSAGE = 10008
-THREAD_ARCHIVED = 50083
+THREAD_ARCHIVED, THREAD_LOCKED = 50083, 160005
 OLD_MESSAGE = 30046
 
 
@@ -155,7 +155,8 @@ def refuses_edits(error: discord.HTTPException) -> bool:
 def refusals(*, creating: bool = False) -> Iterator[None]:
     """Tell Discord's refusals that no repetition changes from all others.
 
-    A message opens an archived thread again, unless somebody locked it; an edit never does.
+    A message opens an archived thread again, unless somebody locked it; an edit never does. One that is locked and not
+    archived says so by a code of its own.
     """
     try:
         yield
@@ -166,6 +167,6 @@ def refusals(*, creating: bool = False) -> Iterator[None]:
     except discord.Forbidden as error:
         raise RoomShutError(Shut.LOCKED, f"not permitted in the room: {error.text}") from error
     except discord.HTTPException as error:
-        if not creating or error.code != THREAD_ARCHIVED:
+        if error.code != THREAD_LOCKED and not (creating and error.code == THREAD_ARCHIVED):
             raise
         raise RoomShutError(Shut.LOCKED, f"the thread is locked: {error.text}") from error

@@ -151,6 +151,27 @@ class TestShut:
         assert has_button(verdict, "Run again")
         assert town.lines(place) == ["before"]
 
+    @pytest.mark.parametrize("status", [400, 403])
+    async def test_a_thread_that_is_locked_and_not_archived_is_locked(self, town: Town, status: int) -> None:
+        place, go = await town.hold()
+        refusal = {"code": 160005, "message": "Thread is locked"}
+        for method, route in (("POST", "messages"), ("PATCH", "messages/{message_id}")):
+            town.server.faults.add(
+                Fault(
+                    method=method,
+                    route="/channels/{channel_id}/" + route,
+                    status=status,
+                    body=refusal,
+                    times=None,
+                    match=lambda request: f"/channels/{place.room}/" in request.path,
+                )
+            )
+        go()
+        await town.closed(place)
+        anchor, verdict = town.server.messages(town.general)
+        assert anchor.content.endswith(messages.STATUS_WORDS[Status.SUCCEEDED])
+        assert messages.verdict_status(verdict.content) is Status.SUCCEEDED
+
     async def test_a_verdict_below_the_anchor_is_given_once(self, town: Town) -> None:
         """Its create takes effect and the answer is lost."""
         place, go = await town.hold()

@@ -60,6 +60,11 @@ def test_a_block_tells_how_many_lines_it_shows() -> None:
     assert chunks.shown_count(lines, "") == 0
 
 
+def test_a_line_that_was_shown_without_its_colours_was_shown() -> None:
+    lines = ["plain", "\x1b[31mred\x1b[0m", "\x1b[32mgreen\x1b[0m"]
+    assert chunks.shown_count(lines, "```\nplain\nred\n```") == 2
+
+
 def test_a_gap_is_said_in_words() -> None:
     body, _ = chunks.fit(["head", Gap(1234, 5_600_000), "tail"], "")
     assert body == "```\nhead\n… 1,234 lines (5.6 MB) were left out here …\ntail\n```"
