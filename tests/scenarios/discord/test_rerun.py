@@ -202,7 +202,7 @@ async def test_gpus_shows_every_launcher_also_one_that_is_silent(town: Town) -> 
     assert asked.ephemeral
     assert said.split("\n") == [
         "### github",
-        "**H100** · 3 waiting · 2 machine(s) · starts in about 1 min 35 s",
+        "**H100** · 3 waiting · 2 machine(s) · starts in about 95 s",
         "**T4** · ⏸️ paused",
         "### modal",
         "⚠️ does not answer at the moment; try again in a minute",

@@ -122,7 +122,8 @@ def _offered(one: GpuOffer, soon_s: float | None) -> str:
     if one.machines is not None:
         parts.append("no machine now" if one.machines == 0 else f"{one.machines} machine(s)")
     if soon_s is not None:
-        parts.append(f"starts in about {seconds(round(soon_s))}" if soon_s >= 1 else "starts at once")
+        about = f"{soon_s:.0f} s" if soon_s < 99.5 else seconds(round(soon_s))
+        parts.append(f"starts in about {about}" if soon_s >= 1 else "starts at once")
     return " · ".join(parts)
 
 
