@@ -1,12 +1,14 @@
 """What every store promises to lists and choices: summaries, counts, how much output there is."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Boolean, Float, Integer, String, column, insert, table, update
+from sqlalchemy import Boolean, Connection, Executable, Float, Integer, Result, String, column, insert, table, update
 from stores import NOW, WIDE, admitted, launched, log
 
 from cluster_bot.runs.ports import Place, Submission
@@ -15,6 +17,7 @@ from cluster_bot.runs.spec import RunSpec, Where
 from cluster_bot.runs.summary import Summary, Which
 from cluster_bot.store import SqlStore
 from cluster_bot.store.dialects import dialect_of
+from cluster_bot.store.lists import summaries
 from cluster_bot.store.schema import MIGRATIONS
 from cluster_bot.store.tables import runs as run_rows
 from cluster_runner.wire import Event, Outcome
@@ -133,6 +136,38 @@ async def test_odd_names_of_gpus_are_kept_as_text(store: SqlStore) -> None:
     await store.admit(Submission(spec, Member("1", "ada"), Origin("key", {})), WIDE, NOW)
     [one] = await store.summaries(Which("1"), 10)
     assert one.gpu == "H100?"
+
+
+class Meanwhile:
+    """A connection, after whose first answer something happens."""
+
+    def __init__(self, connection: Connection, happens: Iterator[None]) -> None:
+        self._connection = connection
+        self._happens = happens
+
+    def execute(self, asked: Executable) -> Result[Any]:
+        """The answer, and then it happens."""
+        answer = self._connection.execute(asked).freeze()()
+        next(self._happens, None)
+        return answer
+
+
+async def test_a_run_that_ends_while_they_are_listed_is_listed_once(url: str, store: SqlStore) -> None:
+    for key in "abc":
+        await admitted(store, key)
+
+    def ends() -> Iterator[None]:
+        writer = dialect_of(url).writer()
+        with writer.begin() as connection:
+            connection.execute(update(run_rows).where(run_rows.c.number == 3).values(status="succeeded"))
+        writer.dispose()
+        yield
+
+    readers = dialect_of(url).readers()
+    with readers.connect() as connection:
+        listed = summaries(Meanwhile(connection, ends()), Which("1"), 10, 0)  # type: ignore[arg-type]
+    readers.dispose()
+    assert [one.number for one in listed] == [3, 2, 1]
 
 
 @pytest.fixture

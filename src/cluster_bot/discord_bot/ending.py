@@ -12,7 +12,7 @@ import discord
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.buttons import after_view
 from cluster_bot.discord_bot.once import NOBODY, Made
-from cluster_bot.discord_bot.room import Room, Shut, refusals, refuses_edits
+from cluster_bot.discord_bot.room import BELOW, Room, Shut, refusals, refuses_edits
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Attachment, Trouble
 from cluster_bot.runs.run import Run
@@ -21,8 +21,6 @@ from cluster_bot.scheduling.budget import Priority
 # Discord takes ten files and 25 MiB a request; the rest of that is for what stands around them.
 FILES_A_MESSAGE, FILES_BYTES = 10, 24 * 2**20
 FILES_REFUSED = (403, 413)
-# What a verdict in the channel is called while it is being made.
-BELOW = "verdict-below"
 
 Put = Callable[[Run, str, Sequence[Attachment]], Awaitable[Made]]
 log = get_logger(__name__)
@@ -44,7 +42,7 @@ class Ending:
             return
         await room.budget.turn(Priority.VERDICT)
         # Where an earlier life was giving it below the anchor, it may stand there already.
-        below = room.state.pending == BELOW
+        below = room.below_pending
         if not below:
             with room.noticing(), refusals(creating=True):
                 await self._remember(await self._give(run, files, trouble, self._in_room))

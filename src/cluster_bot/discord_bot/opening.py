@@ -37,11 +37,12 @@ class Opening:
         except (discord.NotFound, discord.Forbidden) as error:
             await self._answer(messages.UNSEEN.format(number=run.number))
             raise FeedGoneError(f"there is no place to show it: {error.text}") from error
-        with room.noticing(), refusals(creating=True):
-            if room.state.status is None:
-                await self._status.make(run, complete=self._invite)
-            else:
-                await self._status.finish_renewal(run)
+        if not room.below_pending:
+            with room.noticing(), refusals(creating=True):
+                if room.state.status is None:
+                    await self._status.make(run, complete=self._invite)
+                else:
+                    await self._status.finish_renewal(run)
         if not room.state.answered:
             opened = messages.OPENED_DIRECT if room.origin.direct else messages.OPENED
             # Where the room is shut already, the anchor still tells the end.

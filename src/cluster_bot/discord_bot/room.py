@@ -24,6 +24,8 @@ log = get_logger(__name__)
 UNKNOWN_MESSAGE = 10008
 THREAD_ARCHIVED, THREAD_LOCKED = 50083, 160005
 OLD_MESSAGE = 30046
+# What a verdict in the channel, below the anchor, is called while it is being made.
+BELOW = "verdict-below"
 
 
 class Shut(Enum):
@@ -54,7 +56,8 @@ class Room:
         self.memory = memory
         self.budget = budget
         self.once = Once(client, memory, run.id)
-        self.shut: Shut | None = None
+        # An earlier life found it shut when all was tried once more, and was giving the verdict elsewhere.
+        self.shut = Shut.LOCKED if self.below_pending else None
         self._run = run.id
 
     @property
@@ -73,8 +76,16 @@ class Room:
         return self.client.get_partial_messageable(self.state.room or self.origin.channel)
 
     def takes(self, run: Run) -> bool:
-        """Whether it is worth trying to say something."""
-        return self.shut is None or run.status.final
+        """Whether it is worth trying to say something.
+
+        Not before it is known whether a verdict stands below the anchor already: another wish would cover that one.
+        """
+        return (self.shut is None or run.status.final) and not self.below_pending
+
+    @property
+    def below_pending(self) -> bool:
+        """Whether a verdict may stand below the anchor, or may not."""
+        return self.state.pending == BELOW
 
     @contextmanager
     def noticing(self) -> Iterator[None]:

@@ -127,6 +127,33 @@ async def test_who_has_several_runs_waiting_is_told_where_each_stands(town: Town
             await town.line_of_status(place, f"{nth} of your 2 waiting runs")
 
 
+async def test_a_verdict_below_the_anchor_is_given_once_over_two_lives(town: Town) -> None:
+    """The bot ends before it knows that it gave it, with lines that the thread never took."""
+    async with town.bot():
+        place, go = await town.hold()
+        town.server.service.threads.update(town.server.channel(place.room), {"archived": True, "locked": True})
+        given = asyncio.Event()
+        lost = Fault(
+            method="POST",
+            route="/channels/{channel_id}/messages",
+            when="after",
+            drop_connection=True,
+            times=None,
+            match=lambda request: str(town.general) in request.path,
+            action=lambda request: given.set(),
+        )
+        town.server.faults.add(lost)
+        go()
+        await given.wait()
+    lost.times = 0
+    town.server.clock.advance(town.server.policy.nonce_memory_s + 20)
+    async with town.bot():
+        await town.closed(place)
+    anchor, verdict = town.server.messages(town.general)
+    assert anchor.content.endswith(messages.STATUS_WORDS[Status.SUCCEEDED])
+    assert messages.verdict_status(verdict.content) is Status.SUCCEEDED
+
+
 @pytest.mark.usefixtures("bot")
 class TestShut:
     """Threads are locked, deleted and opened again; the channel's message always tells the end."""
