@@ -13,7 +13,7 @@ from cluster_bot.gate.checker import Checker, CheckerFailedError
 from cluster_bot.gate.rules import ContentRules, SearchTooLongError, parse_rules
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Submission
-from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.refusals import Refusal, ended, refuse
 
 log = get_logger(__name__)
 
@@ -55,7 +55,7 @@ class AdminsGate:
                 raise refuse(Refusal.NOT_CHECKED) from None
             return
         if words is not None:
-            raise refuse(Refusal.CHECKER_SAID_NO, why=words or "its checker gave no reason")
+            raise refuse(Refusal.CHECKER_SAID_NO, why=ended(words or "its checker gave no reason"))
 
     def _newest(self) -> ContentRules:
         if self._path is None:

@@ -52,6 +52,19 @@ def test_each_limit_has_its_sentence(usage: Usage, wanted: float, reason: Refusa
     assert words in refused.message
 
 
+def test_minutes_are_written_out() -> None:
+    refused = refusal(Limits(gpu_minutes_per_day=1440), Usage(gpu_s=86_000), 7200)
+    assert refused is not None
+    assert "use 1,440 GPU minutes in 24 hours; 1,433 are used" in refused.message
+
+
+@pytest.mark.parametrize("limits", [Limits(live_per_member=0), Limits(runs_per_hour=0)])
+def test_who_may_have_none_is_not_told_to_wait(limits: Limits) -> None:
+    refused = refusal(limits, Usage())
+    assert refused is not None
+    assert refused.reason == Refusal.NO_RUNS_ALLOWED
+
+
 def test_a_run_without_a_gpu_needs_no_gpu_time() -> None:
     assert refusal(Limits(gpu_minutes_per_day=0), Usage(gpu_s=100.0), 0.0) is None
 
