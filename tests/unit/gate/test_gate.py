@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from cluster_bot.app import build_gate
 from cluster_bot.errors import StartupError, UserError
 from cluster_bot.gate import AdminsGate, Checker
 from cluster_bot.runs.ports import Submission
 from cluster_bot.runs.refusals import Refusal
 from cluster_bot.runs.run import Member, Origin
 from cluster_bot.runs.spec import RunSpec
+from cluster_bot.settings import Settings
 
 FORBID = "[[forbid]]\npattern = 'evil'\nreason = 'It is evil.'\n"
 
@@ -106,7 +108,7 @@ async def test_the_checkers_words_are_what_the_member_reads(tmp_path: Path) -> N
     )
     silent = await refused(AdminsGate(None, checker(tmp_path, "raise SystemExit(1)")))
     assert silent is not None
-    assert "its checker gave no reason" in silent.message
+    assert "here: its checker gave no reason. Change it" in silent.message
 
 
 @pytest.mark.parametrize(
@@ -161,3 +163,16 @@ async def test_the_rules_come_first(tmp_path: Path) -> None:
     gate = AdminsGate(tmp_path / "rules.toml", checker(tmp_path, f"open({str(asked_it)!r}, 'w')"))
     assert await refused(gate, asked("evil")) is not None
     assert not asked_it.exists()
+
+
+async def test_the_checker_is_the_admins_and_never_a_file_of_the_members(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is started among the files of the submission, one of which is called as the admin's own.
+    (tmp_path / "a.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    gate = build_gate(Settings.read(None, checker=f"{sys.executable} a.py"))
+    assert gate is not None
+    told = await refused(gate, asked("raise SystemExit(0)"))
+    assert told is not None
+    assert told.reason == Refusal.CHECKER_SAID_NO
