@@ -108,7 +108,7 @@ SENTENCES: dict[Refusal, str] = {
     ),
     Refusal.GPU_TIME_SHORT: (
         "You may use {limit} GPU minutes in 24 hours; {used} are used or set aside for your runs under way, and this "
-        "run could take {wanted}, so give it a `time_limit` of at most {left} GPU seconds, or try again later."
+        "run could take {wanted}, so give it a `time_limit` of at most {left} seconds, or try again later."
     ),
     Refusal.GPU_TIME_GONE: (
         "You may use {limit} GPU minutes in 24 hours, and {used} are used or set aside for your runs under way; try "
