@@ -248,8 +248,19 @@ def build_gate(settings: Settings) -> AdminsGate | None:
         raise StartupError(f"CHECKER names {command[0]}, which is no program here; correct it, or leave it empty.")
     if not command and settings.content_rules_file is None:
         return None
-    checker = Checker(command, settings.checker_timeout_s) if command else None
+    checker = Checker(_from_here(command), settings.checker_timeout_s) if command else None
     return AdminsGate(settings.content_rules_file, checker, fails_open=settings.checker_fails == "open")
+
+
+def _from_here(command: list[str]) -> list[str]:
+    """The command with its program, and files that it names, as absolute paths.
+
+    It is started among a stranger's files: a name would mean one of theirs there.
+    """
+    program, *arguments = command
+    # Not resolved: a virtual environment's interpreter is known by the link to it.
+    found = Path(shutil.which(program) or program).absolute()
+    return [str(found), *(str(Path(one).absolute()) if Path(one).is_file() else one for one in arguments)]
 
 
 async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> None:

@@ -76,8 +76,8 @@ def run_command(language: str, tool: str, main: str, arguments: Sequence[str]) -
 
 
 def _argument(main: str) -> str:
-    # A name that begins with a dash would be taken for an option.
-    return "./" + main if main.startswith("-") else main
+    # A name that begins with a dash would be taken for an option, and one with an at sign for a file of options.
+    return "./" + main if main.startswith(("-", "@")) else main
 
 
 def tool_folders(language: str, tool: str) -> List[str]:

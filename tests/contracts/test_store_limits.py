@@ -44,7 +44,7 @@ async def test_gpu_time_is_set_aside_and_then_counted_as_it_was(store: SqlStore)
     # Half of it was enough.
     outcome = Outcome("exited", exit_code=0, duration_s=30.0)
     await store.save(replace(one, status=Status.SUCCEEDED, started_at=NOW, finished_at=NOW + 40, outcome=outcome))
-    with pytest.raises(UserError, match="at most 30 GPU seconds") as caught:
+    with pytest.raises(UserError, match="at most 30 seconds") as caught:
         await store.admit(gpu_submission("three"), limits, NOW)
     assert caught.value.reason == Refusal.GPU_TIME_SHORT
     assert (await store.admit(gpu_submission("three"), replace(limits, gpu_minutes_per_day=3.5), NOW)).fresh

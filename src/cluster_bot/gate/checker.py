@@ -1,9 +1,10 @@
 """A program of the admin's that looks at each submission: its exit code and what it prints decide. Called by `gate`.
 
-It is started in a folder that holds the submitted files, with the main file's name as its last argument, and reads who
-asks for what as JSON from its input: `{"member", "member_name", "groups", "main", "files", "arguments", "launcher",
-"gpu", "time_limit_s"}`. Exit code 0 lets the run begin. Exit code 1 refuses it, and what it printed is what the member
-reads. Anything else, or no end in time, is a failure of the check itself. It gets PATH and LANG of the bot's
+It is started in a folder that holds nothing but the folder `files` with what was submitted: a stranger's file beside it
+could pose as a module of its own. Its last argument is the main file's path, and it reads who asks for what as JSON:
+`{"member", "member_name", "groups", "main", "files", "arguments", "launcher", "gpu", "time_limit_s"}`. Exit code 0 lets
+the run begin. Exit code 1 refuses it, and what it printed is what the member reads. Anything else, a 1 without a word
+(as a crash gives it) or no end in time, is a failure of the check itself. It gets PATH and LANG of the bot's
 environment and nothing else: no secret is ever told to it.
 """
 
@@ -26,6 +27,7 @@ from cluster_bot.runs.ports import Submission
 log = get_logger(__name__)
 
 ALLOWED, REFUSED = 0, 1
+FILES = "files"
 # What is read of what it prints; the rest of a flood is thrown away.
 MOST_OUTPUT = 8192
 _LONGEST_WORDS = 600
@@ -50,8 +52,8 @@ class Checker:
             code, printed = await self._run(folder, submission)
         if code == ALLOWED:
             return None
-        if code != REFUSED:
-            raise CheckerFailedError(f"it ended with {code}")
+        if code != REFUSED or not printed.strip():
+            raise CheckerFailedError(f"it ended with {code} and {'some' if printed.strip() else 'no'} words")
         words = "".join(char if char.isprintable() else " " for char in printed.decode("utf-8", "replace"))
         return " ".join(words.split())[:_LONGEST_WORDS]
 
@@ -65,7 +67,7 @@ class Checker:
             try:
                 program = await asyncio.create_subprocess_exec(
                     *self.command,
-                    submission.spec.main,
+                    f"{FILES}/{submission.spec.main}",
                     cwd=folder,
                     env={name: os.environ[name] for name in _TOLD if name in os.environ},
                     stdin=told,
@@ -105,7 +107,7 @@ def _facts(submission: Submission) -> bytes:
 
 def _write(folder: Path, submission: Submission) -> None:
     for name, text in submission.spec.files.items():
-        path = folder / name
+        path = folder / FILES / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8", newline="")
 

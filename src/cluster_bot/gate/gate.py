@@ -13,11 +13,13 @@ from cluster_bot.gate.checker import Checker, CheckerFailedError
 from cluster_bot.gate.rules import ContentRules, SearchTooLongError, parse_rules
 from cluster_bot.log import get_logger
 from cluster_bot.runs.ports import Submission
-from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.refusals import Refusal, ended, refuse
 
 log = get_logger(__name__)
 
 Stamp = tuple[int, int, int]
+
+AT_ONCE = 4
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class AdminsGate:
         self._path = rules
         self._checker = checker
         self._fails_open = fails_open
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._read = _Read(ContentRules(), None)
         if rules is not None:
             try:
@@ -44,10 +47,12 @@ class AdminsGate:
 
     async def check(self, submission: Submission) -> None:
         """Raise UserError with the reason where it must not run."""
-        rules = await asyncio.to_thread(self._newest)
         try:
-            await asyncio.to_thread(rules.check, submission.spec)
-            words = None if self._checker is None else await self._checker.refusal(submission)
+            # Few at once, whoever asks how often: a search may take seconds, and a checker is a program.
+            async with self._turns:
+                rules = await asyncio.to_thread(self._newest)
+                await asyncio.to_thread(rules.check, submission.spec)
+                words = None if self._checker is None else await self._checker.refusal(submission)
         except (SearchTooLongError, CheckerFailedError) as error:
             what = "the patterns take too long" if isinstance(error, SearchTooLongError) else f"the checker: {error}"
             log.error("not checked: %s", what, extra={"action": "gate_failed", "let_pass": self._fails_open})
@@ -55,7 +60,7 @@ class AdminsGate:
                 raise refuse(Refusal.NOT_CHECKED) from None
             return
         if words is not None:
-            raise refuse(Refusal.CHECKER_SAID_NO, why=words or "its checker gave no reason")
+            raise refuse(Refusal.CHECKER_SAID_NO, why=ended(words))
 
     def _newest(self) -> ContentRules:
         if self._path is None:

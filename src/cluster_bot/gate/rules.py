@@ -25,7 +25,7 @@ from typing import Any
 
 import regex
 
-from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.refusals import Refusal, ended, refuse
 from cluster_bot.runs.spec import RunSpec
 
 # All patterns together may look that long at one submission: a pattern can take for ever over a file made for it.
@@ -72,7 +72,7 @@ class ContentRules:
                 # In any case of letters: `a.PY` is a program in Python too.
                 meant = fnmatchcase(name.lower(), one.files.lower())
                 if meant and _found(one.pattern, text, end - time.monotonic()):
-                    raise refuse(Refusal.NOT_ALLOWED_CONTENT, name=name, why=one.reason)
+                    raise refuse(Refusal.NOT_ALLOWED_CONTENT, name=name, why=ended(one.reason))
 
 
 def _found(pattern: regex.Pattern[str], text: str, within_s: float) -> bool:

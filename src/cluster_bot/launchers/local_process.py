@@ -95,7 +95,7 @@ class LocalProcess:
 
     async def check(self, spec: RunSpec) -> None:
         """Refuse a GPU by name: there is one machine, as it is, and what was typed would be shown as if it had it."""
-        if spec.gpu is not None:
+        if spec.gpu is not None and all(one.gpu is None for one in await self.availability()):
             raise refuse(Refusal.NO_GPU_BY_NAME, launcher=self.name)
 
     async def start(self, run: Run) -> Handle:

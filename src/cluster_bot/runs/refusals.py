@@ -36,6 +36,7 @@ class Refusal(StrEnum):
     TIME_LIMIT = "time_limit"
     BAD_ARGUMENTS = "bad_arguments"
     UNKNOWN_LAUNCHER = "unknown_launcher"
+    NO_RUNS_ALLOWED = "no_runs_allowed"
     TOO_MANY_LIVE_RUNS = "too_many_live_runs"
     TOO_MANY_RUNS_AN_HOUR = "too_many_runs_an_hour"
     GPU_TIME_SHORT = "gpu_time_short"
@@ -100,13 +101,14 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.TIME_LIMIT: "A time limit must be between 1 and {limit} seconds; choose one in that range.",
     Refusal.BAD_ARGUMENTS: "Those arguments can't be used ({problem}); give fewer, and quote them as in a shell.",
     Refusal.UNKNOWN_LAUNCHER: "`/run {launcher}` is not switched on here; ask an admin, or choose another launcher.",
+    Refusal.NO_RUNS_ALLOWED: "You may not give any runs here; ask an admin for some.",
     Refusal.TOO_MANY_LIVE_RUNS: "You have {runs} under way and may have {limit}; wait for one or `/cancel` it.",
     Refusal.TOO_MANY_RUNS_AN_HOUR: (
         "You may give {limit} runs an hour and have given them; the next can be given in {minutes} min."
     ),
     Refusal.GPU_TIME_SHORT: (
         "You may use {limit} GPU minutes in 24 hours; {used} are used or set aside for your runs under way, and this "
-        "run could take {wanted}, so give it a `time_limit` of at most {left} GPU seconds, or try again later."
+        "run could take {wanted}, so give it a `time_limit` of at most {left} seconds, or try again later."
     ),
     Refusal.GPU_TIME_GONE: (
         "You may use {limit} GPU minutes in 24 hours, and {used} are used or set aside for your runs under way; try "
@@ -152,6 +154,11 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.GPU_NOT_ON_OFFER: "Nobody here offers that GPU at the moment; choose one of {offered}.",
     Refusal.NOTHING_ON_OFFER: "No launcher offers a GPU at the moment; try again in a moment, or ask an admin.",
 }
+
+
+def ended(words: str) -> str:
+    """An admin's words, or their program's, as a sentence that another may follow."""
+    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
 
 
 def refuse(reason: Refusal, **facts: object) -> UserError:

@@ -13,6 +13,12 @@ from cluster_bot.runs.refusals import Refusal, refuse
 MOST_NAMED = 12
 
 
+def minutes(duration_s: float) -> str:
+    """Seconds as minutes, as people write them: three digits, or all where there are more."""
+    value = duration_s / 60
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The clocks, in seconds, and the number of attempts a run may take when launches provably did nothing."""
@@ -65,25 +71,31 @@ class Limits:
             allowed = ", ".join(f"`{one}`" for one in self.gpus[:MOST_NAMED])
             raise refuse(Refusal.GPU_NOT_ALLOWED, allowed=allowed + (" …" if len(self.gpus) > MOST_NAMED else ""))
 
-    def check(self, usage: Usage, wanted_gpu_s: float) -> None:
-        """Refuse one more run, which may take `wanted_gpu_s` GPU seconds, with UserError where a limit is reached."""
+    def check(self, usage: Usage, wanted_gpu_s: float, gpus: int = 1) -> None:
+        """Refuse one more run, with UserError, where a limit is reached.
+
+        It may take `wanted_gpu_s` GPU seconds, of `gpus` at once.
+        """
+        if self.live_per_member == 0 or self.runs_per_hour == 0:
+            raise refuse(Refusal.NO_RUNS_ALLOWED)
         if usage.live >= self.live_per_member:
             runs = "1 run" if usage.live == 1 else f"{usage.live} runs"
             raise refuse(Refusal.TOO_MANY_LIVE_RUNS, runs=runs, limit=self.live_per_member)
         if self.runs_per_hour is not None and usage.in_last_hour >= self.runs_per_hour:
-            minutes = max(1, math.ceil(usage.hour_ends_in_s / 60))
-            raise refuse(Refusal.TOO_MANY_RUNS_AN_HOUR, limit=self.runs_per_hour, minutes=minutes)
+            wait = max(1, math.ceil(usage.hour_ends_in_s / 60))
+            raise refuse(Refusal.TOO_MANY_RUNS_AN_HOUR, limit=self.runs_per_hour, minutes=wait)
         if self.gpu_minutes_per_day is not None and wanted_gpu_s > 0:
-            self._check_gpu_time(60 * self.gpu_minutes_per_day, usage.gpu_s, wanted_gpu_s)
+            self._check_gpu_time(60 * self.gpu_minutes_per_day, usage.gpu_s, wanted_gpu_s, gpus)
         if usage.live_in_all >= self.live_in_all:
             raise refuse(Refusal.BOT_FULL, limit=self.live_in_all)
 
     @staticmethod
-    def _check_gpu_time(limit_s: float, used_s: float, wanted_s: float) -> None:
-        left_s = math.floor(limit_s - used_s)
+    def _check_gpu_time(limit_s: float, used_s: float, wanted_s: float, gpus: int) -> None:
+        # As a time limit, which each of the GPUs would take.
+        left_s = math.floor((limit_s - used_s) / max(1, gpus))
         if wanted_s <= limit_s - used_s:
             return
-        used, limit = f"{used_s / 60:.3g}", f"{limit_s / 60:.3g}"
+        used, limit = minutes(used_s), minutes(limit_s)
         if left_s < 1:
             raise refuse(Refusal.GPU_TIME_GONE, used=used, limit=limit)
-        raise refuse(Refusal.GPU_TIME_SHORT, used=used, limit=limit, wanted=f"{wanted_s / 60:.3g}", left=left_s)
+        raise refuse(Refusal.GPU_TIME_SHORT, used=used, limit=limit, wanted=minutes(wanted_s), left=left_s)

@@ -127,7 +127,12 @@ class RunSpec:
     @property
     def most_gpu_s(self) -> float:
         """The GPU seconds that the run could take where it takes most."""
-        return float(self.time_limit_s * max(where.gpus for where in self.order))
+        return float(self.time_limit_s * self.most_gpus)
+
+    @property
+    def most_gpus(self) -> int:
+        """How many GPUs it could have at once, where it has most."""
+        return max(where.gpus for where in self.order)
 
     @property
     def language(self) -> Language:

@@ -14,7 +14,7 @@ from cluster_bot.log import get_logger
 from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
 from cluster_bot.runs.health import Reachable
-from cluster_bot.runs.ports import Discerning, Gate, GpuOffer, Hints, Launcher, Store, Submission
+from cluster_bot.runs.ports import Admission, Discerning, Gate, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits, Rules, Usage
 from cluster_bot.runs.run import Member, Reason, Run
@@ -78,9 +78,7 @@ class Scheduler:
         launcher = self._launchers[submission.spec.launcher]
         if isinstance(launcher, Discerning):
             await launcher.check(submission.spec)
-        if self._gate is not None:
-            await self._gate.check(submission)
-        admission = await self._store.admit(submission, limits, self._clock())
+        admission = await self._admit(submission, limits)
         run = admission.run
         if admission.fresh:
             self._meter.count(RUNS_ADMITTED, run.launcher)
@@ -89,6 +87,21 @@ class Scheduler:
         )
         self._hint(run)
         return run
+
+    async def _admit(self, submission: Submission, limits: Limits) -> Admission:
+        """Admit what the gate lets pass; who is at a limit would be refused in any case, and must not keep it busy."""
+        if self._gate is not None:
+            usage = await self._store.usage(submission.owner.id, self._clock())
+            try:
+                limits.check(usage, submission.spec.most_gpu_s)
+            except UserError as refusal:
+                try:
+                    # No run is allowed now, but a request that was admitted before still finds its own.
+                    return await self._store.admit(submission, replace(limits, live_per_member=0), self._clock())
+                except UserError:
+                    raise refusal from None
+            await self._gate.check(submission)
+        return await self._store.admit(submission, limits, self._clock())
 
     def limits_of(self, member: Member, groups: Collection[str]) -> Limits:
         """What a member who is in `groups` may have."""

@@ -58,7 +58,7 @@ async def test_gpu_minutes_a_day(town: Town) -> None:
         assert (await told(town, time_limit=480)).startswith("Run #1 is here")
         assert await told(town, gpu="H100:2", time_limit=120) == (
             "You may use 10 GPU minutes in 24 hours; 8 are used or set aside for your runs under way, and this run "
-            "could take 4, so give it a `time_limit` of at most 120 GPU seconds, or try again later."
+            "could take 4, so give it a `time_limit` of at most 60 seconds, or try again later."
         )
         assert (await told(town, time_limit=120)).startswith("Run #2 is here")
         assert (await told(town, time_limit=1)).startswith("You may use 10 GPU minutes in 24 hours, and 10 are used")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import logging
 import os
@@ -11,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from cluster_bot.app import build_gate
 from cluster_bot.errors import StartupError, UserError
 from cluster_bot.gate import AdminsGate, Checker
 from cluster_bot.runs.ports import Submission
 from cluster_bot.runs.refusals import Refusal
 from cluster_bot.runs.run import Member, Origin
 from cluster_bot.runs.spec import RunSpec
+from cluster_bot.settings import Settings
 
 FORBID = "[[forbid]]\npattern = 'evil'\nreason = 'It is evil.'\n"
 
@@ -75,7 +79,7 @@ async def test_the_checker_is_told_everything_and_no_secret(tmp_path: Path, monk
     program = (
         "import json, os, sys\n"
         "facts = json.load(sys.stdin)\n"
-        "texts = {name: open(name).read() for name in facts['files']}\n"
+        "texts = {name: open('files/' + name).read() for name in facts['files']}\n"
         f"json.dump([facts, texts, sys.argv[1:], sorted(os.environ)], open({str(told)!r}, 'w'))\n"
     )
     gate = AdminsGate(None, checker(tmp_path, program))
@@ -93,7 +97,7 @@ async def test_the_checker_is_told_everything_and_no_secret(tmp_path: Path, monk
         "time_limit_s": 60,
     }
     assert texts == dict(asked().spec.files)
-    assert arguments == ["a.py"]
+    assert arguments == ["files/a.py"]
     assert set(environment) <= {"PATH", "LANG", "LC_CTYPE"}
 
 
@@ -104,15 +108,14 @@ async def test_the_checkers_words_are_what_the_member_reads(tmp_path: Path) -> N
     assert told.message == (
         "This may not be run here: It is [1m too slow. Change it and submit again, or ask an admin."
     )
-    silent = await refused(AdminsGate(None, checker(tmp_path, "raise SystemExit(1)")))
-    assert silent is not None
-    assert "its checker gave no reason" in silent.message
 
 
 @pytest.mark.parametrize(
     "program",
     [
         "raise SystemExit(2)",
+        # As an exception ends it: with 1, and no word on its output.
+        "raise ValueError('broken')",
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
         "import time; time.sleep(60)",
         "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])",
@@ -163,3 +166,30 @@ async def test_the_rules_come_first(tmp_path: Path) -> None:
     gate = AdminsGate(tmp_path / "rules.toml", checker(tmp_path, f"open({str(asked_it)!r}, 'w')"))
     assert await refused(gate, asked("evil")) is not None
     assert not asked_it.exists()
+
+
+async def test_the_checker_is_the_admins_and_never_a_file_of_the_members(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is started among the files of the submission, one of which is called as the admin's own.
+    (tmp_path / "a.py").write_text("print('No.'); raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    gate = build_gate(Settings.read(None, checker=f"{sys.executable} a.py"))
+    assert gate is not None
+    told = await refused(gate, asked("raise SystemExit(0)"))
+    assert told is not None
+    assert told.reason == Refusal.CHECKER_SAID_NO
+
+
+async def test_a_flood_of_submissions_is_looked_at_a_few_at_a_time(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    ledger.touch()
+    program = (
+        f"import time\nledger = open({str(ledger)!r}, 'a', buffering=1)\n"
+        "ledger.write('+'); ledger.flush(); time.sleep(0.05); ledger.write('-')\n"
+    )
+    gate = AdminsGate(None, checker(tmp_path, program))
+    assert await asyncio.gather(*(refused(gate) for _ in range(20))) == [None] * 20
+    under_way = list(itertools.accumulate({"+": 1, "-": -1}[one] for one in ledger.read_text()))
+    assert len(under_way) == 40
+    assert max(under_way) <= 4

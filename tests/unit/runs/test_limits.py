@@ -39,7 +39,7 @@ def test_nothing_is_refused_below_the_limits() -> None:
         (Usage(in_last_hour=5, hour_ends_in_s=61), 0, Refusal.TOO_MANY_RUNS_AN_HOUR, "5 runs an hour"),
         (Usage(in_last_hour=5, hour_ends_in_s=61), 0, Refusal.TOO_MANY_RUNS_AN_HOUR, "in 2 min"),
         (Usage(gpu_s=540), 120, Refusal.GPU_TIME_SHORT, "10 GPU minutes in 24 hours; 9 are used"),
-        (Usage(gpu_s=540), 120, Refusal.GPU_TIME_SHORT, "could take 2, so give it a `time_limit` of at most 60 GPU"),
+        (Usage(gpu_s=540), 120, Refusal.GPU_TIME_SHORT, "could take 2, so give it a `time_limit` of at most 60 sec"),
         (Usage(gpu_s=599.5), 1, Refusal.GPU_TIME_GONE, "10 GPU minutes in 24 hours, and 9.99 are used"),
         (Usage(gpu_s=700), 1, Refusal.GPU_TIME_GONE, "try again"),
         (Usage(live_in_all=10), 0, Refusal.BOT_FULL, "All 10 places"),
@@ -50,6 +50,26 @@ def test_each_limit_has_its_sentence(usage: Usage, wanted: float, reason: Refusa
     assert refused is not None
     assert refused.reason == reason
     assert words in refused.message
+
+
+def test_the_time_limit_that_is_advised_is_one_that_would_do() -> None:
+    limits = Limits(gpu_minutes_per_day=10)
+    with pytest.raises(UserError, match="at most 300 seconds"):
+        limits.check(Usage(), 1200.0, 2)
+    limits.check(Usage(), 2 * 300.0, 2)
+
+
+def test_minutes_are_written_out() -> None:
+    refused = refusal(Limits(gpu_minutes_per_day=1440), Usage(gpu_s=86_000), 7200)
+    assert refused is not None
+    assert "use 1,440 GPU minutes in 24 hours; 1,433 are used" in refused.message
+
+
+@pytest.mark.parametrize("limits", [Limits(live_per_member=0), Limits(runs_per_hour=0)])
+def test_who_may_have_none_is_not_told_to_wait(limits: Limits) -> None:
+    refused = refusal(limits, Usage())
+    assert refused is not None
+    assert refused.reason == Refusal.NO_RUNS_ALLOWED
 
 
 def test_a_run_without_a_gpu_needs_no_gpu_time() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from cluster_bot.discord_bot.messages.thread import STATUS_WORDS, job_link, machine_of, reason
 from cluster_bot.discord_bot.messages.words import code, plain, seconds, size
 from cluster_bot.runs.ports import GpuOffer
-from cluster_bot.runs.rules import Limits, Usage
+from cluster_bot.runs.rules import Limits, Usage, minutes
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.runs.summary import Summary
 from cluster_bot.scheduling.reading import LeftFile, Page
@@ -38,7 +38,8 @@ def share(usage: Usage, limits: Limits) -> str:
     if limits.runs_per_hour is not None:
         parts.append(f"{usage.in_last_hour} of {limits.runs_per_hour} this hour")
     if limits.gpu_minutes_per_day is not None:
-        parts.append(f"{usage.gpu_s / 60:.3g} of {limits.gpu_minutes_per_day:.3g} GPU minutes in 24 hours")
+        most = minutes(60 * limits.gpu_minutes_per_day)
+        parts.append(f"{minutes(usage.gpu_s)} of {most} GPU minutes in 24 hours")
     return f"-# Your share: {', '.join(parts)}"
 
 

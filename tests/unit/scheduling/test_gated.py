@@ -1,0 +1,61 @@
+"""What the gate is asked for, and what it is not."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cluster_bot.errors import UserError
+from cluster_bot.hints import LocalHints
+from cluster_bot.runs.ports import GpuOffer, Submission
+from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.rules import Limits, Rules
+from cluster_bot.runs.run import Member, Origin
+from cluster_bot.runs.spec import RunSpec
+from cluster_bot.scheduling.scheduler import Scheduler
+from cluster_bot.store import SqlStore
+from offering import Offering
+
+
+class Watchman:
+    """A gate that counts, and refuses what says so."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def check(self, submission: Submission) -> None:
+        self.asked += 1
+        if "evil" in submission.spec.files["a.py"]:
+            raise refuse(Refusal.CHECKER_SAID_NO, why="It is evil.")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    store = await SqlStore.open(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    yield store
+    await store.close()
+
+
+def submission(key: str, text: str = "print()") -> Submission:
+    return Submission(RunSpec({"a.py": text}, "a.py", "local", 60), Member("1", "ada"), Origin(key, {}))
+
+
+async def test_only_what_could_be_admitted_is_looked_at(store: SqlStore) -> None:
+    gate, limits = Watchman(), Limits(live_per_member=1)
+    hints = LocalHints()
+    scheduler = Scheduler(
+        store, [Offering("local", GpuOffer(None))], wishes=hints, news=hints, limits=limits, rules=Rules(), gate=gate
+    )
+    with pytest.raises(UserError) as caught:
+        await scheduler.submit(submission("evil", "evil"))
+    assert caught.value.reason == Refusal.CHECKER_SAID_NO
+    run = await scheduler.submit(submission("good"))
+    assert gate.asked == 2
+    # At the limit, the sentence is the limit's, and nobody looks.
+    with pytest.raises(UserError) as caught:
+        await scheduler.submit(submission("more"))
+    assert caught.value.reason == Refusal.TOO_MANY_LIVE_RUNS
+    # The same request again finds its run.
+    assert (await scheduler.submit(submission("good"))).id == run.id
+    assert gate.asked == 2
+    assert len(await store.unfinished()) == 1
