@@ -99,6 +99,11 @@ class Asking:
         message = shown.message.id
         return await self._timed(what, lambda: self.ada.press(message, channel_id=self.channel, custom_id=custom_id))
 
+    async def menu(self, name: str) -> Interaction:
+        """Choose a command in the menu of a message with a program."""
+        said = await self.ada.say(self.channel, f"```py\n{SOURCE}\n```")
+        return await self._timed(name, lambda: self.ada.context(name, said.id, channel_id=self.channel))
+
     async def complete(self, command: str, option: str, typed: str) -> None:
         """Type into an option."""
         what = f"/{command} {option}: as it is typed"
@@ -130,6 +135,8 @@ async def one_round(asking: Asking, past: int) -> None:
     await asking.press(long, "log:1", "Log, of 4 MB")
     again = number_of(await asking.command("rerun", run=str(past // 2)))
     await asking.command("gpus")
+    await asking.command("run paste")
+    await asking.menu("Run this code")
     for command in ("run-info", "logs", "rerun", "cancel"):
         await asking.complete(command, "run", "")
     await asking.complete("rerun", "run", "past1")
