@@ -101,7 +101,7 @@ class Asking:
 
     async def menu(self, name: str) -> Interaction:
         """Choose a command in the menu of a message with a program."""
-        said = await self.ada.say(self.channel, f"```py\n{SOURCE}\n```")
+        said = await self.ada.say(self.channel, "```py\nprint(1)\n```")
         return await self._timed(name, lambda: self.ada.context(name, said.id, channel_id=self.channel))
 
     async def complete(self, command: str, option: str, typed: str) -> None:
