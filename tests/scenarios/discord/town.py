@@ -141,6 +141,8 @@ class Town:
                 yield watched
                 assert not work.done(), "the bot ended by itself"
             finally:
+                # Before the client closes too: should it be over just then, the library would tell a loop that is gone.
+                await _end_delayed_ready()
                 ready.cancel()
                 work.cancel()
                 await asyncio.wait({work, ready})

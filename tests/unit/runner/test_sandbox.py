@@ -290,6 +290,8 @@ def test_too_much_disk_ends_it(attempt: Attempt, way: str) -> None:
         "    for _ in range(300): os.mkdir('deep'); os.chdir('deep')\n"
         "time.sleep(1000)",
         arguments=(way,),
+        # So many names take a busy machine a while; the program would sleep longer yet.
+        time_limit_s=100.0,
     )
     outcome = attempt.run("--disk-limit-mb", "70")
     assert outcome.result == "disk_limit"
