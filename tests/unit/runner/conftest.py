@@ -24,7 +24,7 @@ from cluster_runner import linux, wire
 from cluster_runner.wire import Event, Outcome
 
 RUNNER = Path(cluster_runner.__file__).parent
-PATIENCE_S = 60.0
+PATIENCE_S = 110.0
 # An ordinary user, for tests that are root: a number nobody else has.
 ORDINARY = 1_234_567
 # Another one in each process: programs of one run are one user, whose processes its runner ends all at once.
