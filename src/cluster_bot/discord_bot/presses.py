@@ -35,4 +35,5 @@ async def guarded(interaction: discord.Interaction, access: Access, answer: Call
         access.check_guild(interaction)
         await answer()
     except Exception as error:
+        # Whatever it is, whoever pressed is told, and the library has no handler behind a listener that could.
         await reply_to_error(interaction, error)

@@ -174,6 +174,7 @@ class Scheduler:
             async with asyncio.timeout(ANSWER_S):
                 return await launcher.trouble()
         except Exception:
+            # A border, as below: a launcher that can't even say how it is must not keep the others from being shown.
             log.warning("health not known", exc_info=True, extra={"action": "health_unknown"})
             return None
 
