@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.spec import RunSpec
 
 # How many of the GPUs that a member may use a sentence names.
 MOST_NAMED = 12
@@ -71,11 +72,8 @@ class Limits:
             allowed = ", ".join(f"`{one}`" for one in self.gpus[:MOST_NAMED])
             raise refuse(Refusal.GPU_NOT_ALLOWED, allowed=allowed + (" …" if len(self.gpus) > MOST_NAMED else ""))
 
-    def check(self, usage: Usage, wanted_gpu_s: float, gpus: int = 1) -> None:
-        """Refuse one more run, with UserError, where a limit is reached.
-
-        It may take `wanted_gpu_s` GPU seconds, of `gpus` at once.
-        """
+    def check(self, usage: Usage, spec: RunSpec) -> None:
+        """Refuse one more run, with UserError, where a limit is reached."""
         if self.live_per_member == 0 or self.runs_per_hour == 0:
             raise refuse(Refusal.NO_RUNS_ALLOWED)
         if usage.live >= self.live_per_member:
@@ -84,15 +82,16 @@ class Limits:
         if self.runs_per_hour is not None and usage.in_last_hour >= self.runs_per_hour:
             wait = max(1, math.ceil(usage.hour_ends_in_s / 60))
             raise refuse(Refusal.TOO_MANY_RUNS_AN_HOUR, limit=self.runs_per_hour, minutes=wait)
-        if self.gpu_minutes_per_day is not None and wanted_gpu_s > 0:
-            self._check_gpu_time(60 * self.gpu_minutes_per_day, usage.gpu_s, wanted_gpu_s, gpus)
+        if self.gpu_minutes_per_day is not None and spec.most_gpus > 0:
+            self._check_gpu_time(60 * self.gpu_minutes_per_day, usage.gpu_s, spec)
         if usage.live_in_all >= self.live_in_all:
             raise refuse(Refusal.BOT_FULL, limit=self.live_in_all)
 
     @staticmethod
-    def _check_gpu_time(limit_s: float, used_s: float, wanted_s: float, gpus: int) -> None:
+    def _check_gpu_time(limit_s: float, used_s: float, spec: RunSpec) -> None:
+        wanted_s = spec.most_gpu_s
         # As a time limit, which each of the GPUs would take.
-        left_s = math.floor((limit_s - used_s) / max(1, gpus))
+        left_s = math.floor((limit_s - used_s) / spec.most_gpus)
         if wanted_s <= limit_s - used_s:
             return
         used, limit = minutes(used_s), minutes(limit_s)

@@ -93,7 +93,7 @@ class Scheduler:
         if self._gate is not None:
             usage = await self._store.usage(submission.owner.id, self._clock())
             try:
-                limits.check(usage, submission.spec.most_gpu_s)
+                limits.check(usage, submission.spec)
             except UserError as refusal:
                 try:
                     # No run is allowed now, but a request that was admitted before still finds its own.

@@ -86,8 +86,7 @@ class SqlStore:
             )
             if known is not None:
                 return Admission(codec.run_of(known, known["spec"]), fresh=False)
-            spec = submission.spec
-            limits.check(_usage(connection, submission.owner.id, now), spec.most_gpu_s, spec.most_gpus)
+            limits.check(_usage(connection, submission.owner.id, now), submission.spec)
             return Admission(_insert(connection, submission, now), fresh=True)
 
         return await self._writer.transaction(work)

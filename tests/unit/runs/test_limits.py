@@ -19,17 +19,22 @@ from cluster_bot.runs.spec import RunSpec, Where
 GUIDE = Path(__file__).parents[3] / "docs" / "limits.md"
 
 
-def refusal(limits: Limits, usage: Usage, wanted_gpu_s: float = 0.0) -> UserError | None:
+def refusal(limits: Limits, usage: Usage, wanted_gpu_s: int = 0) -> UserError | None:
     try:
-        limits.check(usage, wanted_gpu_s)
+        limits.check(usage, asking(wanted_gpu_s))
     except UserError as error:
         return error
     return None
 
 
+def asking(gpu_s: int, gpu: str = "T4") -> RunSpec:
+    """A run that may take so many GPU seconds; 0: one without a GPU."""
+    return RunSpec({"a.py": "1"}, "a.py", "modal", gpu_s or 60, gpu=gpu if gpu_s else None)
+
+
 def test_nothing_is_refused_below_the_limits() -> None:
     limits = Limits(3, 10, runs_per_hour=5, gpu_minutes_per_day=10)
-    assert refusal(limits, Usage(2, 9, 4, 0.0, 300.0), 300.0) is None
+    assert refusal(limits, Usage(2, 9, 4, 0.0, 300.0), 300) is None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +50,7 @@ def test_nothing_is_refused_below_the_limits() -> None:
         (Usage(live_in_all=10), 0, Refusal.BOT_FULL, "All 10 places"),
     ],
 )
-def test_each_limit_has_its_sentence(usage: Usage, wanted: float, reason: Refusal, words: str) -> None:
+def test_each_limit_has_its_sentence(usage: Usage, wanted: int, reason: Refusal, words: str) -> None:
     refused = refusal(Limits(3, 10, runs_per_hour=5, gpu_minutes_per_day=10), usage, wanted)
     assert refused is not None
     assert refused.reason == reason
@@ -55,8 +60,8 @@ def test_each_limit_has_its_sentence(usage: Usage, wanted: float, reason: Refusa
 def test_the_time_limit_that_is_advised_is_one_that_would_do() -> None:
     limits = Limits(gpu_minutes_per_day=10)
     with pytest.raises(UserError, match="at most 300 seconds"):
-        limits.check(Usage(), 1200.0, 2)
-    limits.check(Usage(), 2 * 300.0, 2)
+        limits.check(Usage(), asking(600, "H100:2"))
+    limits.check(Usage(), asking(300, "H100:2"))
 
 
 def test_minutes_are_written_out() -> None:
@@ -73,7 +78,7 @@ def test_who_may_have_none_is_not_told_to_wait(limits: Limits) -> None:
 
 
 def test_a_run_without_a_gpu_needs_no_gpu_time() -> None:
-    assert refusal(Limits(gpu_minutes_per_day=0), Usage(gpu_s=100.0), 0.0) is None
+    assert refusal(Limits(gpu_minutes_per_day=0), Usage(gpu_s=100.0), 0) is None
 
 
 @pytest.mark.parametrize(

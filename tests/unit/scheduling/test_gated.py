@@ -59,3 +59,16 @@ async def test_only_what_could_be_admitted_is_looked_at(store: SqlStore) -> None
     assert (await scheduler.submit(submission("good"))).id == run.id
     assert gate.asked == 2
     assert len(await store.unfinished()) == 1
+
+
+async def test_what_a_limit_advises_is_the_same_with_a_gate(store: SqlStore) -> None:
+    hints, offering = LocalHints(), Offering("modal", GpuOffer("H100"))
+    told = []
+    for gate in (None, Watchman()):
+        limits = Limits(gpu_minutes_per_day=2)
+        scheduler = Scheduler(store, [offering], wishes=hints, news=hints, limits=limits, rules=Rules(), gate=gate)
+        spec = RunSpec({"a.py": "print()"}, "a.py", "modal", 300, gpu="H100:2")
+        with pytest.raises(UserError, match="at most 60 s") as caught:
+            await scheduler.submit(Submission(spec, Member("1", "ada"), Origin("key", {})))
+        told.append(caught.value.message)
+    assert told[0] == told[1]
