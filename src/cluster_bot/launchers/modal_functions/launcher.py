@@ -112,7 +112,9 @@ class ModalFunctions:
 
     async def check(self, spec: RunSpec) -> None:
         """Refuse a GPU that is not offered, and none at all: each run has one here, and limits go by its name."""
-        self._wished(spec.gpu or "none")
+        if spec.gpu is None:
+            raise self._no_such_gpu()
+        self._wished(spec.gpu)
 
     async def availability(self) -> Sequence[GpuOffer]:
         """The GPUs of the file, with the runs of this bot that wait for a container."""
@@ -133,9 +135,12 @@ class ModalFunctions:
     def _wished(self, gpu: str | None) -> str:
         found = wished(self._gpus, gpu)
         if found is None:
-            offered = ", ".join(f"`{gpu.name}`" for gpu in self._gpus[:25])
-            raise refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=offered)
+            raise self._no_such_gpu()
         return found[0]
+
+    def _no_such_gpu(self) -> UserError:
+        offered = ", ".join(f"`{gpu.name}`" for gpu in self._gpus[:25])
+        return refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=offered)
 
     def _waiting(self, gpu: str) -> int:
         kinds = [named.gpu.partition(":")[0] for named, watch in self._calls.items() if watch.waits]
