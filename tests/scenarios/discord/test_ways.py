@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from town import Place, Town
+from town import Place, Town, refused
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.runs.run import Status
@@ -29,17 +29,6 @@ async def lines(town: Town, place: Place) -> list[str]:
     """What a run printed, once it ended well."""
     assert await town.verdict(place) is Status.SUCCEEDED
     return town.lines(place)
-
-
-async def refused(town: Town, answer: Interaction, said: str) -> None:
-    """The interaction was answered privately with one sentence, in time, and nothing was admitted."""
-    assert answer.failed is None
-    assert said in answer.content
-    assert answer.ephemeral
-    assert "\n" not in answer.content
-    assert answer.content.endswith(".")
-    assert answer.acknowledged_after is not None
-    assert answer.acknowledged_after < 3
 
 
 @pytest.mark.usefixtures("bot")
@@ -88,7 +77,7 @@ async def test_files_that_cannot_be_run(town: Town) -> None:
     for files, said in BAD:
         options: dict[str, Any] = {name: File(*file) for name, file in files.items()}
         asked = await town.ada.command("run local", channel_id=town.general, options=options)
-        await refused(town, await asked.answered(), said)
+        refused(await asked.answered(), said)
     assert await town.runs_of(town.ada) == []
     assert town.server.messages(town.general) == []
 
@@ -115,7 +104,7 @@ async def test_the_form(town: Town) -> None:
         ({"code": "print(1)", "arguments": "'"}, "quote them as in a shell"),
     ):
         answer = await _paste(town, **fields)
-        await refused(town, answer, said)
+        refused(answer, said)
         assert answer.message is not None
         (file,) = answer.message.attachments
         assert (file.filename, file.data) == ("paste.py", b"print(1)")
@@ -155,7 +144,7 @@ async def test_messages_that_cannot_be_run(town: Town) -> None:
         answer = await (await town.ada.context("Run this code", message.id, channel_id=town.general)).answered()
         if answer.modal is not None:
             answer = await (await town.ada.submit(answer, {})).answered()
-        await refused(town, answer, said)
+        refused(answer, said)
     assert await town.runs_of(town.ada) == []
 
 
@@ -167,4 +156,4 @@ async def test_forms_and_menus_keep_to_the_lists(town: Town) -> None:
             await town.ada.context(messages.RUN_THIS_CODE, said.id, channel_id=town.general),
         ]
         for one in asked:
-            await refused(town, await one.answered(), "You are not on the list")
+            refused(await one.answered(), "You are not on the list")

@@ -278,6 +278,17 @@ def has_button(message: Message, label: str) -> bool:
     return any(one["label"] == label for row in message.components for one in row["components"])
 
 
+def refused(answer: Interaction, said: str) -> None:
+    """The interaction was answered privately with one sentence that has these words, in time."""
+    assert answer.failed is None
+    assert said in answer.content
+    assert answer.ephemeral
+    assert "\n" not in answer.content
+    assert answer.content.endswith(".")
+    assert answer.acknowledged_after is not None
+    assert answer.acknowledged_after < 3
+
+
 async def _end_delayed_ready() -> None:
     """End what discord.py waits with for two seconds after a login, and does not end when its client closes."""
     late = {task for task in asyncio.all_tasks() if "_delay_ready" in repr(task.get_coro())}
