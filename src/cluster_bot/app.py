@@ -255,7 +255,7 @@ def build_gate(settings: Settings) -> AdminsGate | None:
 def _from_here(command: list[str]) -> list[str]:
     """The command with its program, and files that it names, as absolute paths.
 
-    It is started among a stranger's files: a name would mean one of theirs there.
+    It is started in a folder of its own beside a stranger's files, where the admin's names would mean something else.
     """
     program, *arguments = command
     # Not resolved: a virtual environment's interpreter is known by the link to it.

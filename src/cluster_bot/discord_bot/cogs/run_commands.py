@@ -35,7 +35,10 @@ File = discord.Attachment
 
 
 class RunCommands(app_commands.Group, name="run", description="Run a program on somebody else's machine"):
-    """The group; a launcher that is switched off has no subcommand, and `auto` is there where there is a `choice`."""
+    """The group; a launcher that is switched off has no subcommand, and `auto` is there where there is a `choice`.
+
+    Each subcommand spells its options out, the same ones again: the library reads them from the signature.
+    """
 
     def __init__(self, scheduler: Scheduler, intake: Intake, forms: Forms, *, choice: bool = False) -> None:
         super().__init__()
