@@ -6,30 +6,31 @@ Clean-up unwinds last in, first out. Runs under way are not touched by a stop: t
 """
 
 import asyncio
-import fcntl
 import gc
 import shlex
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from cluster_bot.data_folder import DataFolder
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
-from cluster_bot.discord_bot.intake import TimeLimits
 from cluster_bot.discord_bot.thread_feed import ThreadFeed
 from cluster_bot.errors import StartupError
 from cluster_bot.gate import AdminsGate, Checker
 from cluster_bot.hints import LocalHints
-from cluster_bot.log import get_logger
+from cluster_bot.log import get_logger, set_level
 from cluster_bot.meter import Meter
+from cluster_bot.runs.orders import OrderBook
 from cluster_bot.runs.ports import Launcher, Memory, Store
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run
 from cluster_bot.runs.shares import Shares, parse_shares
 from cluster_bot.scheduling.budget import Budget
 from cluster_bot.scheduling.choosing import Waits
+from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.follower import Follower
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
@@ -70,7 +71,7 @@ class Parts:
 async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open store and launchers, and close them at the end. Raises StartupError with one sentence."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(_DataFolder(settings.data_dir))
+        stack.enter_context(DataFolder(settings.data_dir))
         store = await SqlStore.open(settings.database())
         stack.push_async_callback(store.close)
         tokens = runner_tokens(settings)
@@ -196,11 +197,10 @@ def modal_launcher(settings: Settings) -> "ModalFunctions":
 
 def bot_options(settings: Settings, *, debug: bool) -> tuple[str, BotOptions]:
     """The token to log in with and the bot's options; staging's where `debug`. Raises StartupError."""
-    limits = TimeLimits(min(settings.time_limit_s, settings.max_time_limit_s), settings.max_time_limit_s)
     if not debug:
         if settings.discord_token is None:
             raise StartupError("DISCORD_TOKEN is not set; put the bot's token into .env (.env.example says where).")
-        options = BotOptions(limits, settings.discord_guilds, settings.discord_users)
+        options = BotOptions(settings.discord_guilds, settings.discord_users, settings.discord_operators)
         return settings.discord_token.get_secret_value(), options
     if settings.discord_debug_token is None or settings.discord_debug_cluster_staging_id is None:
         raise StartupError(
@@ -208,7 +208,7 @@ def bot_options(settings: Settings, *, debug: bool) -> tuple[str, BotOptions]:
         )
     guilds = frozenset({settings.discord_debug_cluster_staging_id})
     return settings.discord_debug_token.get_secret_value(), BotOptions(
-        limits, guilds, settings.discord_users, staging=True
+        guilds, settings.discord_users, settings.discord_operators, staging=True
     )
 
 
@@ -220,8 +220,23 @@ def build_rules(settings: Settings) -> tuple[Rules, Limits]:
         settings.live_runs_in_all,
         settings.runs_per_hour,
         settings.gpu_minutes_per_day,
+        time_limit_s=settings.time_limit_s,
+        max_time_limit_s=settings.max_time_limit_s,
     )
     return rules, limits
+
+
+def build_desk(settings: Settings, book: OrderBook, guilds: Collection[int]) -> Desk:
+    """Where admins' orders are given; what the settings say holds where they give none. Raises StartupError."""
+    rules, limits = build_rules(settings)
+    return Desk(
+        book,
+        usual=limits,
+        shares=build_shares(settings),
+        rules=rules,
+        values={"checker_fails": settings.checker_fails, "verify_every_h": 0, "log_level": settings.log_level},
+        home=str(next(iter(guilds))) if len(guilds) == 1 else None,
+    )
 
 
 def build_shares(settings: Settings) -> Shares:
@@ -238,7 +253,7 @@ def build_shares(settings: Settings) -> Shares:
         raise StartupError(f"The file LIMITS_FILE can't be used ({error}); correct it.") from None
 
 
-def build_gate(settings: Settings) -> AdminsGate | None:
+def build_gate(settings: Settings, fails_open: Callable[[], bool] = bool) -> AdminsGate | None:
     """What looks at submissions, None where an admin has no rules. Raises StartupError with one sentence."""
     try:
         command = shlex.split(settings.checker)
@@ -249,7 +264,7 @@ def build_gate(settings: Settings) -> AdminsGate | None:
     if not command and settings.content_rules_file is None:
         return None
     checker = Checker(_from_here(command), settings.checker_timeout_s) if command else None
-    return AdminsGate(settings.content_rules_file, checker, fails_open=settings.checker_fails == "open")
+    return AdminsGate(settings.content_rules_file, checker, fails_open=fails_open)
 
 
 def _from_here(command: list[str]) -> list[str]:
@@ -266,7 +281,11 @@ def _from_here(command: list[str]) -> list[str]:
 async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> None:
     """Log in and work until cancelled. Raises StartupError where the login fails."""
     token, options = bot_options(settings, debug=debug)
-    rules, limits = build_rules(settings)
+    desk = build_desk(settings, parts.store.book, options.guilds)
+    gate = build_gate(settings, lambda: bool(desk.value("checker_fails") == "open"))
+    await desk.open()
+    desk.listen(lambda: set_level(desk.value("log_level")))
+    set_level(desk.value("log_level"))
     wishes, news = LocalHints(), LocalHints()
     meter, waits = parts.meter, Waits()
     scheduler = Scheduler(
@@ -274,12 +293,10 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
         parts.launchers,
         wishes=wishes,
         news=news,
-        limits=limits,
-        rules=rules,
+        desk=desk,
         meter=meter,
         waits=waits,
-        shares=build_shares(settings),
-        gate=build_gate(settings),
+        gate=gate,
     )
     budget = Budget(settings.discord_writes_per_s)
     if settings.discord_api_url is not None:
@@ -291,7 +308,7 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
 
         relay = Relay(parts.store, make_feed, news=news, meter=meter)
         followers = [
-            Follower(launcher, parts.store, rules, wishes=wishes, news=news, meter=meter, waits=waits)
+            Follower(launcher, parts.store, lambda: desk.rules, wishes=wishes, news=news, meter=meter, waits=waits)
             for launcher in parts.launchers
         ]
         await log_in(bot, token)
@@ -345,43 +362,3 @@ async def serve(settings: Settings, *, debug: bool = False) -> None:
         # a second, in which the loop stands still.
         gc.freeze()
         await run_bot(settings, parts, debug=debug)
-
-
-class _DataFolder:
-    """The data folder, made where missing, and locked: two bots on one folder would each answer everything.
-
-    A record lock dies with its process. Any other would be held, for a moment after a kill, by a runner that was just
-    being forked, and turn away the bot's next life. As a process has it only once, `_held` keeps its own bots apart.
-    """
-
-    _held: ClassVar[set[Path]] = set()
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        if self._path.resolve() in self._held:
-            raise self._in_use()
-        try:
-            self._path.mkdir(parents=True, exist_ok=True)
-            for kept in self._path.glob("cluster-bot.sqlite3*"):
-                # What was made under another umask: programs of other users could read it.
-                kept.chmod(0o600)
-            self._lock = (self._path / "bot.lock").open("w")
-        except OSError as error:
-            raise StartupError(
-                f"The data folder {self._path} can't be used ({error.strerror}); set DATA_DIR."
-            ) from None
-        try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            self._lock.close()
-            raise self._in_use() from None
-        self._held.add(self._path.resolve())
-
-    def __exit__(self, *_: object) -> None:
-        self._held.discard(self._path.resolve())
-        self._lock.close()
-
-    def _in_use(self) -> StartupError:
-        return StartupError(f"Another bot is using the data folder {self._path}; stop it, or set DATA_DIR.")

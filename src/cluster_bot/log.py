@@ -40,6 +40,12 @@ def set_up_logging(level: str, secrets: Collection[str] = ()) -> None:
     handler.setFormatter(EventFormatter(secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Log at another level from now on."""
+    root = logging.getLogger()
     root.setLevel(level)
     for name in ("discord", "alembic", "sqlalchemy", "github", "urllib3"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

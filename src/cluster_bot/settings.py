@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     discord_api_url: str | None = None
     discord_guilds: Ids = frozenset()
     discord_users: Ids = frozenset()
+    discord_operators: Ids = frozenset()
     discord_writes_per_s: float = Field(default=40.0, gt=0, le=50)
 
     data_dir: Path = Path("data")
@@ -89,7 +90,7 @@ class Settings(BaseSettings):
 
     log_level: str = "INFO"
 
-    @field_validator("discord_guilds", "discord_users", mode="before")
+    @field_validator("discord_guilds", "discord_users", "discord_operators", mode="before")
     @classmethod
     def _split_ids(cls, value: object) -> object:
         if isinstance(value, str):

@@ -7,7 +7,7 @@ follow and show every run; what is tried with this is what they would share, the
 import asyncio
 import signal
 
-from cluster_bot.app import bot_options, build_rules, build_shares, open_parts
+from cluster_bot.app import bot_options, build_desk, open_parts
 from cluster_bot.discord_bot.bot import ClusterBot, log_in, point_at
 from cluster_bot.hints import LocalHints
 from cluster_bot.log import set_up_logging
@@ -19,7 +19,6 @@ async def main() -> None:
     settings = Settings.read(None)
     set_up_logging(settings.log_level, settings.secrets())
     token, options = bot_options(settings, debug=False)
-    rules, limits = build_rules(settings)
     assert settings.discord_api_url is not None
     await point_at(settings.discord_api_url)
     async with open_parts(settings) as parts:
@@ -28,9 +27,7 @@ async def main() -> None:
             parts.launchers,
             wishes=LocalHints(),
             news=LocalHints(),
-            limits=limits,
-            rules=rules,
-            shares=build_shares(settings),
+            desk=build_desk(settings, parts.store.book, options.guilds),
         )
         async with ClusterBot(scheduler, options) as bot:
             await log_in(bot, token)

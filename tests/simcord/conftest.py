@@ -20,7 +20,6 @@ import pytest
 import simcord
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot
-from cluster_bot.discord_bot.intake import TimeLimits
 from cluster_bot.discord_bot.thread_feed import ThreadFeed
 from cluster_bot.errors import UserError
 from cluster_bot.launchers.local_process import LocalProcess
@@ -28,6 +27,7 @@ from cluster_bot.runs.ports import Memory
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.scheduling.budget import Budget
+from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.follower import Follower
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
@@ -66,7 +66,7 @@ class House:
 
     def bot(self) -> ClusterBot:
         """A new life of the bot, which the relay writes with from now on."""
-        self.bots.append(ClusterBot(self.scheduler, BotOptions(TimeLimits(60, 600))))
+        self.bots.append(ClusterBot(self.scheduler, BotOptions()))
         return self.bots[-1]
 
 
@@ -76,12 +76,21 @@ async def at_work(folder: Path) -> AsyncIterator[House]:
     store = await SqlStore.open(f"sqlite+aiosqlite:///{folder / 'store.sqlite3'}")
     launcher = LocalProcess(folder / "local", same_user="always", sandbox="none")
     rules, wishes, news, budget = Rules(), QueuedHints(), QueuedHints(), Budget(40)
-    house = House(store, Scheduler(store, [launcher], wishes=wishes, news=news, limits=Limits(), rules=rules))
+    house = House(
+        store,
+        Scheduler(
+            store,
+            [launcher],
+            wishes=wishes,
+            news=news,
+            desk=Desk(store.book, usual=Limits(time_limit_s=60, max_time_limit_s=600), rules=rules),
+        ),
+    )
 
     def make_feed(run: Run, memory: Memory) -> ThreadFeed:
         return ThreadFeed(house.bots[-1], run, memory, budget)
 
-    follower = Follower(launcher, store, rules, wishes=wishes, news=news)
+    follower = Follower(launcher, store, lambda: rules, wishes=wishes, news=news)
     relay = Relay(store, make_feed, news=news, pace_s=0.05)
     work = [follower.run(), relay.run(), wishes.pass_on(), news.pass_on()]
     tasks = [asyncio.create_task(one, name=one.__qualname__) for one in work]

@@ -17,6 +17,7 @@ import discord
 from discord import ui
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.access import orders_of
 from cluster_bot.discord_bot.code_blocks import blocks, guess, pasted
 from cluster_bot.discord_bot.error_reply import GivenBack, reply_to_error
 from cluster_bot.discord_bot.intake import Asked, Intake
@@ -116,8 +117,10 @@ class Forms:
         try:
             if interaction.type is discord.InteractionType.modal_submit and custom_id.startswith(FORM):
                 filled = _filled(data)
+                await self._intake.enter(interaction)
                 await self._take(interaction, custom_id.removeprefix(FORM), filled)
             elif interaction.type is discord.InteractionType.component and custom_id == AGAIN:
+                await self._intake.enter(interaction)
                 await self._open_again(interaction)
         except Exception as error:
             # The border of a form, as the command tree is one for commands.
@@ -165,12 +168,12 @@ class Forms:
         before: Mapping[str, str] | None = None,
     ) -> None:
         """Show the form, with what all forms ask for; `before`: what was filled in and refused."""
-        found, before = places(await self._scheduler.all_offers()), before or {}
+        found, before = places(await self._scheduler.all_offers(orders_of(interaction))), before or {}
         if not found:
             raise refuse(Refusal.NOTHING_ON_OFFER)
         last = self._last.get(interaction.user.id, {}).get(WHERE)
         form.add_item(_where(found, preselected(found, language, last)))
-        limits = self._intake.limits
+        limits = self._intake.limits_of(interaction)
         arguments = ui.TextInput[ui.Modal](
             custom_id=ARGUMENTS, required=False, max_length=LONGEST_ARGUMENTS, default=before.get(ARGUMENTS) or None
         )
@@ -179,10 +182,10 @@ class Forms:
             custom_id=TIME_LIMIT,
             required=False,
             max_length=LONGEST_TIME,
-            placeholder=str(limits.default_s),
+            placeholder=str(limits.usual_time_limit_s),
             default=before.get(TIME_LIMIT) or None,
         )
-        help_text = messages.TIME_LIMIT_HELP.format(longest=limits.longest_s)
+        help_text = messages.TIME_LIMIT_HELP.format(longest=limits.max_time_limit_s)
         form.add_item(_label(messages.TIME_LIMIT_LABEL, time_limit, help_text))
         await interaction.response.send_modal(form)
 

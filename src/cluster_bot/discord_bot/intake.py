@@ -9,23 +9,15 @@ from dataclasses import dataclass
 
 import discord
 
-from cluster_bot.discord_bot.access import Access, groups_of, member_of
+from cluster_bot.discord_bot.access import Access, groups_of, member_of, orders_of, scope_of
 from cluster_bot.discord_bot.direct import origin_of
 from cluster_bot.discord_bot.sent import Sent
 from cluster_bot.runs import spec
 from cluster_bot.runs.ports import Submission
-from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.runs.rules import Limits
 from cluster_bot.runs.run import Run
 from cluster_bot.scheduling.choosing import Prefer
 from cluster_bot.scheduling.scheduler import Scheduler
-
-
-@dataclass(frozen=True, slots=True)
-class TimeLimits:
-    """The time limit a run gets unasked, and the longest it may ask for; seconds."""
-
-    default_s: int
-    longest_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +37,28 @@ class Asked:
 class Intake:
     """Takes submissions for every command and form."""
 
-    def __init__(self, scheduler: Scheduler, access: Access, limits: TimeLimits) -> None:
+    def __init__(self, scheduler: Scheduler, access: Access) -> None:
         self._scheduler = scheduler
         self._access = access
-        self.limits = limits
+
+    async def enter(self, interaction: discord.Interaction) -> None:
+        """Let an interaction in that is no command, which the command tree does for those."""
+        await self._access.enter(interaction)
 
     def check_submitter(self, interaction: discord.Interaction) -> None:
         """Refuse, with UserError, who may not run anything here; for what comes before a submission."""
-        self._access.check_guild(interaction)
         self._access.check_submitter(interaction)
+
+    def limits_of(self, interaction: discord.Interaction) -> Limits:
+        """What the member may have here, now."""
+        return self._scheduler.desk.limits(orders_of(interaction), member_of(interaction).id, groups_of(interaction))
 
     async def take(self, interaction: discord.Interaction, asked: Asked, sent: Sent) -> Run:
         """Admit what was asked for. Raises UserError, before or after the deferral, for what the member can mend."""
         self.check_submitter(interaction)
         sent.check()
-        if asked.time_limit_s is not None and not 1 <= asked.time_limit_s <= self.limits.longest_s:
-            raise refuse(Refusal.TIME_LIMIT, limit=self.limits.longest_s)
+        limits = self.limits_of(interaction)
+        limits.check_time_limit(asked.time_limit_s)
         split = spec.split_arguments(asked.arguments)
         await interaction.response.defer(ephemeral=True, thinking=True)
         files, main = await sent.read()
@@ -70,11 +68,10 @@ class Intake:
             launcher=asked.launcher,
             gpu=asked.gpu,
             arguments=split,
-            time_limit_s=asked.time_limit_s or self.limits.default_s,
+            time_limit_s=asked.time_limit_s or limits.usual_time_limit_s,
         )
-        member, groups = member_of(interaction), groups_of(interaction)
         if asked.prefer is not None:
-            limits = self._scheduler.limits_of(member, groups)
-            wanted = await self._scheduler.choose(wanted, asked.prefer, limits)
+            wanted = await self._scheduler.choose(wanted, asked.prefer, limits, orders_of(interaction))
         origin = (await origin_of(interaction)).stored()
-        return await self._scheduler.submit(Submission(wanted, member, origin, groups))
+        member, groups = member_of(interaction), groups_of(interaction)
+        return await self._scheduler.submit(Submission(wanted, member, origin, groups, scope_of(interaction)))

@@ -59,6 +59,12 @@ class DiscordOrigin:
             bool(data.get("direct")),
         )
 
+    @staticmethod
+    def guild_of(origin: Origin) -> int | None:
+        """The server a run was asked for in; None where in none, as with the bot's own trials."""
+        guild = origin.data.get("guild")
+        return None if guild is None else int(str(guild))
+
     def stored(self) -> Origin:
         """As the run keeps it. Ids as text: they are larger than some readers of JSON can hold."""
         data: dict[str, str | int | bool | None] = {

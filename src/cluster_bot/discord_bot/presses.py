@@ -32,7 +32,7 @@ async def answer_press(
 async def guarded(interaction: discord.Interaction, access: Access, answer: Callable[[], Awaitable[None]]) -> None:
     """Await what `answer` makes: the border of a button press, as the command tree is one for commands."""
     try:
-        access.check_guild(interaction)
+        await access.enter(interaction)
         await answer()
     except Exception as error:
         # Whatever it is, whoever pressed is told, and the library has no handler behind a listener that could.

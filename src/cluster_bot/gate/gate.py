@@ -5,6 +5,7 @@ is said in the log, and the last one that could stays in force.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,9 @@ class _Read:
 
 
 class AdminsGate:
-    """`fails_open`: whether a run may begin that could not be checked. Raises StartupError where the file is no use."""
+    """`fails_open()`: whether a run may begin that could not be checked. StartupError where the file is no use."""
 
-    def __init__(self, rules: Path | None, checker: Checker | None, *, fails_open: bool = False) -> None:
+    def __init__(self, rules: Path | None, checker: Checker | None, *, fails_open: Callable[[], bool] = bool) -> None:
         self._path = rules
         self._checker = checker
         self._fails_open = fails_open
@@ -55,8 +56,8 @@ class AdminsGate:
                 words = None if self._checker is None else await self._checker.refusal(submission)
         except (SearchTooLongError, CheckerFailedError) as error:
             what = "the patterns take too long" if isinstance(error, SearchTooLongError) else f"the checker: {error}"
-            log.error("not checked: %s", what, extra={"action": "gate_failed", "let_pass": self._fails_open})
-            if not self._fails_open:
+            log.error("not checked: %s", what, extra={"action": "gate_failed", "let_pass": self._fails_open()})
+            if not self._fails_open():
                 raise refuse(Refusal.NOT_CHECKED) from None
             return
         if words is not None:

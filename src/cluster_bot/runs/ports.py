@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from cluster_bot.errors import ClusterBotError
+from cluster_bot.runs.orders import EVERYWHERE, OrderBook
 from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec
@@ -163,13 +164,15 @@ class SpoolKeeper(Protocol):
 class Submission:
     """What a front end hands in: what to run, for whom, where it was asked.
 
-    `groups` are the ids of what the front end's admins sort its members into (on Discord: roles), for their limits.
+    `groups` are the ids of what the front end's admins sort its members into (on Discord: roles), for their limits;
+    `scope` is whose orders hold beside those for everywhere.
     """
 
     spec: RunSpec
     owner: Member
     origin: Origin
     groups: tuple[str, ...] = ()
+    scope: str = EVERYWHERE
 
 
 class Gate(Protocol):
@@ -219,6 +222,9 @@ def artifact_blob(attempt: int, n: int) -> str:
 
 class Store(Protocol):
     """The truth. Every write is durable when it returns."""
+
+    book: OrderBook
+    """Where admins' orders are kept."""
 
     async def admit(self, submission: Submission, limits: Limits, now: float) -> Admission:
         """Check `limits` and insert, in one serialised transaction; idempotent by `submission.origin.key`.

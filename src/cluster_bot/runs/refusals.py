@@ -55,6 +55,21 @@ class Refusal(StrEnum):
     NO_DIRECT_MESSAGES = "no_direct_messages"
     NOT_ALLOWED_YOU = "not_allowed_you"
     ADMINS_ONLY = "admins_only"
+    OPERATORS_ONLY = "operators_only"
+    BANNED = "banned"
+    PAUSED = "paused"
+    PAUSED_THERE = "paused_there"
+    WRONG_CHANNEL = "wrong_channel"
+    NO_SUCH_SETTING = "no_such_setting"
+    BAD_SETTING = "bad_setting"
+    SETTING_OF_ALL = "setting_of_all"
+    NOT_MORE_THAN_ALL = "not_more_than_all"
+    NOTHING_PAUSED = "nothing_paused"
+    NOT_BANNED = "not_banned"
+    BOT_MAY_NOT_LOG = "bot_may_not_log"
+    ONE_OF_TWO = "one_of_two"
+    NOT_YOURSELF = "not_yourself"
+    NO_LIMITS_GIVEN = "no_limits_given"
     DOWNLOAD_FAILED = "download_failed"
     TOO_MANY_FILES_HERE = "too_many_files_here"
     ENDING_NOT_ALLOWED_HERE = "ending_not_allowed_here"
@@ -136,6 +151,25 @@ SENTENCES: dict[Refusal, str] = {
     ),
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
+    Refusal.OPERATORS_ONLY: (
+        "That holds for all servers, so only whoever runs this bot can do it; ask them, or leave `everywhere` out."
+    ),
+    Refusal.BANNED: "An admin has banned you from running programs{until}{why}; talk to them if you think it is wrong.",
+    Refusal.PAUSED: "New runs are paused{until}{why}; try again later, what is under way goes on.",
+    Refusal.PAUSED_THERE: "New runs on {what} are paused{until}{why}; choose another GPU, or try again later.",
+    Refusal.WRONG_CHANNEL: "Runs are asked for in {channels} on this server; go there and try again.",
+    Refusal.NO_SUCH_SETTING: "There is no setting of that name; choose one of {names}.",
+    Refusal.BAD_SETTING: "`{name}` must be {rule}; give it such a value, or `default`.",
+    Refusal.SETTING_OF_ALL: "`{name}` holds for all servers; set it with `everywhere:True`.",
+    Refusal.NOT_MORE_THAN_ALL: (
+        "`{name}` can't be more here than for all servers, which is {most}; give less, or ask whoever runs this bot."
+    ),
+    Refusal.NOTHING_PAUSED: "That is not paused; look at `/admin settings` for what is.",
+    Refusal.NOT_BANNED: "That member is not banned; look at `/admin settings` for who is.",
+    Refusal.BOT_MAY_NOT_LOG: "I may not write in {channel}; give me {missing} there, or choose another channel.",
+    Refusal.ONE_OF_TWO: "Choose a role or a member, one of the two.",
+    Refusal.NOT_YOURSELF: "You can't ban yourself, me, or another admin; choose somebody else.",
+    Refusal.NO_LIMITS_GIVEN: "Give at least one limit, or `reset:True` for those that everybody has.",
     Refusal.DOWNLOAD_FAILED: "Discord did not hand over `{name}`; attach it again.",
     Refusal.TOO_MANY_FILES_HERE: "A run may have {limit} files here; leave out what it does not need.",
     Refusal.ENDING_NOT_ALLOWED_HERE: "`{name}` may not be submitted here; file names must end in {extensions}.",

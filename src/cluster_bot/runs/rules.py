@@ -4,11 +4,14 @@ Filled from `Settings` by the composition root, read by `advance` and by the sto
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.spec import RunSpec
+
+N = TypeVar("N", int, float)
 
 # How many of the GPUs that a member may use a sentence names.
 MOST_NAMED = 12
@@ -50,7 +53,8 @@ class Usage:
 class Limits:
     """What one member may have, and `live_in_all`, what all may have together. None: as much as they like.
 
-    `gpus` are names, as patterns of a shell (`H100*`), in any case; a run that asks for no GPU needs none of them.
+    `gpus` are names, as patterns of a shell (`H100*`), in any case; a run that asks for no GPU needs none. Where a
+    community allows only some, these are `gpus_here`, and a name must be among both. Time limits are seconds.
     """
 
     live_per_member: int = 3
@@ -58,19 +62,36 @@ class Limits:
     runs_per_hour: int | None = None
     gpu_minutes_per_day: float | None = None
     gpus: tuple[str, ...] = ("*",)
+    gpus_here: tuple[str, ...] = ("*",)
+    time_limit_s: int = 300
+    max_time_limit_s: int = 3600
+
+    @property
+    def usual_time_limit_s(self) -> int:
+        """The time limit of a run that asks for none, seconds."""
+        return min(self.time_limit_s, self.max_time_limit_s)
 
     def allows(self, gpu: str | None) -> bool:
         """Whether a GPU, by its name with or without a count, may be asked for."""
-        name = (gpu or "").partition(":")[0].strip().lower()
-        return not name or any(fnmatchcase(name, one.lower()) for one in self.gpus)
+        name = (gpu or "").partition(":")[0].partition("@")[0].strip().lower()
+        return not name or all(
+            any(fnmatchcase(name, one.lower()) for one in few) for few in (self.gpus, self.gpus_here)
+        )
 
     def check_gpu(self, gpu: str | None) -> None:
         """Refuse, with UserError, a GPU that may not be asked for."""
         if not self.allows(gpu):
-            if not self.gpus:
+            # Where two lists hold, the narrower one is the community's own.
+            few = self.gpus if self.gpus_here == ("*",) or not self.gpus else self.gpus_here
+            if not few:
                 raise refuse(Refusal.NO_GPU_ALLOWED)
-            allowed = ", ".join(f"`{one}`" for one in self.gpus[:MOST_NAMED])
-            raise refuse(Refusal.GPU_NOT_ALLOWED, allowed=allowed + (" …" if len(self.gpus) > MOST_NAMED else ""))
+            allowed = ", ".join(f"`{one}`" for one in few[:MOST_NAMED])
+            raise refuse(Refusal.GPU_NOT_ALLOWED, allowed=allowed + (" …" if len(few) > MOST_NAMED else ""))
+
+    def check_time_limit(self, wanted_s: int | None) -> None:
+        """Refuse, with UserError, a time limit that may not be asked for."""
+        if wanted_s is not None and not 1 <= wanted_s <= self.max_time_limit_s:
+            raise refuse(Refusal.TIME_LIMIT, limit=self.max_time_limit_s)
 
     def check(self, usage: Usage, spec: RunSpec) -> None:
         """Refuse one more run, with UserError, where a limit is reached."""
@@ -98,3 +119,21 @@ class Limits:
         if left_s < 1:
             raise refuse(Refusal.GPU_TIME_GONE, used=used, limit=limit)
         raise refuse(Refusal.GPU_TIME_SHORT, used=used, limit=limit, wanted=minutes(wanted_s), left=left_s)
+
+
+def lower(limits: Limits, wished: Limits) -> Limits:
+    """What both allow: `wished` where it is less, so that whoever wishes can give nothing that is not theirs."""
+    return replace(
+        limits,
+        live_per_member=min(limits.live_per_member, wished.live_per_member),
+        runs_per_hour=_least(limits.runs_per_hour, wished.runs_per_hour),
+        gpu_minutes_per_day=_least(limits.gpu_minutes_per_day, wished.gpu_minutes_per_day),
+        gpus_here=wished.gpus if wished.gpus != limits.gpus else limits.gpus_here,
+        time_limit_s=min(limits.time_limit_s, wished.time_limit_s),
+        max_time_limit_s=min(limits.max_time_limit_s, wished.max_time_limit_s),
+    )
+
+
+def _least(one: N | None, other: N | None) -> N | None:
+    given = [value for value in (one, other) if value is not None]
+    return min(given) if given else None

@@ -6,6 +6,7 @@ Called by the front end's command; what it returns goes through `Scheduler.submi
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from cluster_bot.runs.orders import InForce
 from cluster_bot.runs.ports import GpuOffer
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits
@@ -19,12 +20,12 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Where else a run is to run, for whom: both None for the same place. `longest_s` is the longest time limit now."""
+    """Where else a run is to run, both None for the same place, and what its member may have and is kept from now."""
 
     gpu: str | None
     launcher: str | None
     limits: Limits
-    longest_s: int
+    orders: InForce
 
 
 async def again(scheduler: Scheduler, run: Run, wanted: Wanted) -> RunSpec:
@@ -35,14 +36,14 @@ async def again(scheduler: Scheduler, run: Run, wanted: Wanted) -> RunSpec:
     everywhere. The time limit is cut where it may not be as long any more.
     """
     was = run.spec
-    time_limit_s = min(was.time_limit_s, wanted.longest_s)
+    time_limit_s = min(was.time_limit_s, wanted.limits.max_time_limit_s)
     spec = replace(was, time_limit_s=time_limit_s, others=(), why="", auto=None, again_of=run.number)
     gpu = wanted.gpu.strip() if wanted.gpu else None
     launcher = wanted.launcher.strip().lower() if wanted.launcher else None
 
     async def chosen(gpu: str) -> RunSpec:
         prefer = Prefer(was.auto.prefer) if was.auto else Prefer.SOONEST
-        return await scheduler.choose(replace(spec, launcher=AUTO, gpu=gpu), prefer, wanted.limits)
+        return await scheduler.choose(replace(spec, launcher=AUTO, gpu=gpu), prefer, wanted.limits, wanted.orders)
 
     if launcher == AUTO or (launcher is None and was.auto is not None):
         return await chosen(gpu or (was.auto.gpu if was.auto else was.gpu) or "")

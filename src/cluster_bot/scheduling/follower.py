@@ -85,7 +85,7 @@ class Follower:
         self,
         launcher: Launcher,
         store: Store,
-        rules: Rules,
+        rules: Callable[[], Rules],
         *,
         wishes: Hints,
         news: Hints,
@@ -231,7 +231,7 @@ class Follower:
         while True:
             moved = run
             for happening in happenings:
-                moved = advance(moved, happening, self._clock(), self._rules)
+                moved = advance(moved, happening, self._clock(), self._rules())
             if moved is run:
                 return run
             try:

@@ -14,17 +14,20 @@ from cluster_bot.log import get_logger
 from cluster_bot.meter import RUNS_ADMITTED, Meter
 from cluster_bot.runs.advance import StopWished, advance
 from cluster_bot.runs.health import Reachable
+from cluster_bot.runs.knobs import MANY
+from cluster_bot.runs.orders import InForce
 from cluster_bot.runs.ports import Admission, Discerning, Gate, GpuOffer, Hints, Launcher, Store, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
-from cluster_bot.runs.rules import Limits, Rules, Usage
+from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Member, Reason, Run
-from cluster_bot.runs.shares import Shares
 from cluster_bot.runs.spec import Auto, RunSpec, Where
 from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, expected_s, listed, ranked, why
+from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.reading import Reading
 
 log = get_logger(__name__)
 
+UNLIMITED = Limits(live_per_member=MANY, live_in_all=MANY)
 # How long a launcher may take to say what it offers or could start, where others are asked beside it.
 ANSWER_S = 2.0
 
@@ -43,24 +46,20 @@ class Scheduler:
         *,
         wishes: Hints,
         news: Hints,
-        limits: Limits,
-        rules: Rules,
+        desk: Desk,
         clock: Callable[[], float] = time.time,
         meter: Meter | None = None,
         waits: Waits | None = None,
-        shares: Shares | None = None,
         gate: Gate | None = None,
     ) -> None:
         self._store = store
         self._hints = (wishes, news)
         self._launchers = {launcher.name: launcher for launcher in launchers}
-        self._limits = limits
-        self._shares = shares or Shares()
         self._gate = gate
-        self._rules = rules
         self._clock = clock
         self._meter = meter or Meter()
         self._waits = waits or Waits()
+        self.desk = desk
         self.reading = Reading(store)
 
     @property
@@ -68,17 +67,20 @@ class Scheduler:
         """Names of the launchers that are switched on."""
         return tuple(self._launchers)
 
-    async def submit(self, submission: Submission) -> Run:
-        """Admit a run; from the return on it survives anything. The same request again returns the same run."""
+    async def submit(self, submission: Submission, *, trial: bool = False) -> Run:
+        """Admit a run; from the return on it survives anything. The same request again returns the same run.
+
+        A `trial` is the bot's own, to see whether a launcher works: no order, limit or gate is asked about it.
+        """
         if submission.spec.launcher not in self._launchers:
             raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher=submission.spec.launcher)
-        limits = self.limits_of(submission.owner, submission.groups)
-        for where in submission.spec.order:
-            limits.check_gpu(where.gpu)
         launcher = self._launchers[submission.spec.launcher]
-        if isinstance(launcher, Discerning):
-            await launcher.check(submission.spec)
-        admission = await self._admit(submission, limits)
+        if trial:
+            if isinstance(launcher, Discerning):
+                await launcher.check(submission.spec)
+            admission = await self._store.admit(submission, UNLIMITED, self._clock())
+        else:
+            admission = await self._admit_member(submission, launcher)
         run = admission.run
         if admission.fresh:
             self._meter.count(RUNS_ADMITTED, run.launcher)
@@ -88,24 +90,36 @@ class Scheduler:
         self._hint(run)
         return run
 
-    async def _admit(self, submission: Submission, limits: Limits) -> Admission:
-        """Admit what the gate lets pass; who is at a limit would be refused in any case, and must not keep it busy."""
-        if self._gate is not None:
-            usage = await self._store.usage(submission.owner.id, self._clock())
+    async def _admit_member(self, submission: Submission, launcher: Launcher) -> Admission:
+        """Admit what orders, limits and the gate let pass.
+
+        The gate is asked last: who is refused in any case must not keep it busy.
+        """
+        orders = await self.desk.in_force(submission.scope)
+        limits = self.desk.limits(orders, submission.owner.id, submission.groups)
+        try:
+            submission = self._within_orders(submission, orders)
+            for where in submission.spec.order:
+                limits.check_gpu(where.gpu)
+            if isinstance(launcher, Discerning):
+                await launcher.check(submission.spec)
+            if self._gate is not None:
+                limits.check(await self._store.usage(submission.owner.id, self._clock()), submission.spec)
+        except UserError as refusal:
             try:
-                limits.check(usage, submission.spec)
-            except UserError as refusal:
-                try:
-                    # No run is allowed now, but a request that was admitted before still finds its own.
-                    return await self._store.admit(submission, replace(limits, live_per_member=0), self._clock())
-                except UserError:
-                    raise refusal from None
+                # No run is allowed now, but a request that was admitted before still finds its own.
+                return await self._store.admit(submission, replace(limits, live_per_member=0), self._clock())
+            except UserError:
+                raise refusal from None
+        if self._gate is not None:
             await self._gate.check(submission)
         return await self._store.admit(submission, limits, self._clock())
 
-    def limits_of(self, member: Member, groups: Collection[str]) -> Limits:
-        """What a member who is in `groups` may have."""
-        return self._shares.of(self._limits, member.id, groups)
+    def _within_orders(self, submission: Submission, orders: InForce) -> Submission:
+        now = self._clock()
+        orders.check_member(submission.owner.id, now)
+        orders.check_open(now)
+        return replace(submission, spec=orders.open_part(submission.spec, now))
 
     async def usage_of(self, member: Member) -> Usage:
         """What a member has of the bot at the moment."""
@@ -125,7 +139,7 @@ class Scheduler:
         while True:
             if run.status.final:
                 raise refuse(Refusal.ALREADY_OVER, number=number)
-            wished = advance(run, StopWished(reason, by.name), self._clock(), self._rules)
+            wished = advance(run, StopWished(reason, by.name), self._clock(), self.desk.rules)
             if wished is run:
                 return run
             try:
@@ -142,20 +156,34 @@ class Scheduler:
         for hints in self._hints:
             hints.give(run.id)
 
-    async def offers(self, launcher: str) -> Sequence[GpuOffer]:
-        """What a launcher has on offer now; nothing where there is no such launcher."""
-        one = self._launchers.get(launcher)
-        return () if one is None else await one.availability()
+    async def offers(self, launcher: str, orders: InForce | None = None) -> Sequence[GpuOffer]:
+        """What a launcher has on offer now; nothing where there is no such launcher.
 
-    async def all_offers(self) -> Mapping[str, Sequence[GpuOffer]]:
+        Here and below, with `orders` what these pause is marked as paused.
+        """
+        one = self._launchers.get(launcher)
+        return () if one is None else self._marked(launcher, await one.availability(), orders)
+
+    async def all_offers(self, orders: InForce | None = None) -> Mapping[str, Sequence[GpuOffer]]:
         """What each launcher has on offer now, in the order they were given; without those that do not answer."""
         asked = [self._offers_in_time(one) for one in self._launchers.values()]
         answers = zip(self._launchers, await asyncio.gather(*asked), strict=True)
-        return {launcher: offers for launcher, offers in answers if offers is not None}
+        return {name: self._marked(name, offers, orders) for name, offers in answers if offers is not None}
 
-    async def board(self) -> Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None]:
+    def _marked(self, launcher: str, offers: Sequence[GpuOffer], orders: InForce | None) -> Sequence[GpuOffer]:
+        if orders is None:
+            return offers
+        now = self._clock()
+        return [
+            replace(one, paused=one.paused or orders.paused(Where(launcher, one.gpu), now) is not None)
+            for one in offers
+        ]
+
+    async def board(
+        self, orders: InForce | None = None
+    ) -> Mapping[str, Sequence[tuple[GpuOffer, float | None]] | None]:
         """What each launcher has on offer and how soon a run would begin; None for one that does not answer."""
-        offers = await self.all_offers()
+        offers = await self.all_offers(orders)
         return {
             name: [(one, expected_s(Where(name, one.gpu), one, self._waits)) for one in offers[name]]
             if name in offers
@@ -197,12 +225,14 @@ class Scheduler:
         offers = await self.all_offers()
         return any(one not in offers or any(offer.gpu is not None for offer in offers[one]) for one in self._launchers)
 
-    async def choose(self, spec: RunSpec, prefer: Prefer, limits: Limits | None = None) -> RunSpec:
+    async def choose(
+        self, spec: RunSpec, prefer: Prefer, limits: Limits | None = None, orders: InForce | None = None
+    ) -> RunSpec:
         """`spec` with the launchers that offer its GPU, the best first, and why; raises UserError where none does.
 
         With `limits`, only GPUs that these allow.
         """
-        offers = await self.all_offers()
+        offers = await self.all_offers(orders)
         offering = candidates(spec.gpu or "", offers, self._waits)
         found = [one for one in offering if limits is None or limits.allows(one.where.gpu)]
         if not found:

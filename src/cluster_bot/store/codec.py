@@ -36,7 +36,7 @@ def run_values(run: Run) -> dict[str, Any]:
         "finished_at": run.finished_at,
         "gpu_s": run.gpu_s,
         "gpu": None if run.gpu is None else text_of(run.gpu),
-        "document": _dumps({name: value for name, value in _plain(run).items() if name not in _APART}),
+        "document": _dumps({name: value for name, value in plain(run).items() if name not in _APART}),
     }
 
 
@@ -54,7 +54,7 @@ def first_values(run: Run) -> dict[str, Any]:
 
 def spec_text(run: Run) -> str:
     """The document of `specs`."""
-    return _dumps(_plain(run.spec))
+    return _dumps(plain(run.spec))
 
 
 def run_of(row: Mapping[Any, Any], spec: str | RunSpec) -> Run:
@@ -123,13 +123,14 @@ def text_of(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A frozen object as what JSON can hold."""
     if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: plain(one) for name, one in value.items()}
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return value
 
 

@@ -122,3 +122,28 @@ blobs = Table(
     Column("size", Integer, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
+
+# What admins decided, a document for each scope: a community of the front end's, or "" for everywhere.
+orders = Table(
+    "orders",
+    metadata,
+    Column("scope", Key, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("scope", Key, nullable=False),
+    Column("by_id", Key),
+    Column("by_name", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("entry_key", Key),
+    Column("shown", Boolean, nullable=False),
+    UniqueConstraint("entry_key"),
+    Index("ix_journal_scope", "scope", "number"),
+    Index("ix_journal_shown", "shown", "number"),
+    sqlite_autoincrement=True,
+)

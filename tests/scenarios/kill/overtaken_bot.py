@@ -76,7 +76,7 @@ async def follow(settings: Settings, timing: dict[str, float], stops: str) -> No
                 parts.store, parts.tokens, wishes=wishes, news=news, ready=_always, port=settings.web_port
             )
             await stack.enter_async_context(server)
-        await Follower(launcher, parts.store, app.build_rules(settings)[0], wishes=wishes, news=news).run()
+        await Follower(launcher, parts.store, lambda: app.build_rules(settings)[0], wishes=wishes, news=news).run()
 
 
 async def _always() -> str:

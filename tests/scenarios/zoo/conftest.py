@@ -10,10 +10,11 @@ import pytest
 
 from cluster_bot.hints import LocalHints
 from cluster_bot.runs.ports import Submission
-from cluster_bot.runs.rules import Limits, Rules
+from cluster_bot.runs.rules import Rules
 from cluster_bot.runs.run import Member, Origin, Run, Status
 from cluster_bot.runs.spec import RunSpec, Where
 from cluster_bot.scheduling.choosing import Waits
+from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.follower import Follower, Pace
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.store import SqlStore
@@ -37,11 +38,13 @@ class Keeper:
         self.wishes, self.news = LocalHints(), LocalHints()
         launchers = [launcher, *others]
         hints = {"wishes": self.wishes, "news": self.news}
-        self.scheduler = Scheduler(store, launchers, limits=Limits(), rules=RULES, clock=self.clock, **hints)
+        self.scheduler = Scheduler(
+            store, launchers, desk=Desk(store.book, rules=RULES, clock=self.clock), clock=self.clock, **hints
+        )
         pace = Pace(poll_s=poll_s, answer_s=0.3, stop_again_s=5, let_go_again_s=0.02)
         self.waits = Waits()
         more = {"pace": pace, "clock": self.clock, "waits": self.waits, **hints}
-        self.followers = [Follower(one, store, RULES, **more) for one in launchers]
+        self.followers = [Follower(one, store, lambda: RULES, **more) for one in launchers]
 
     def clock(self) -> float:
         """Seconds, as the follower sees them."""

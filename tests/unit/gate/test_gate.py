@@ -126,7 +126,7 @@ async def test_the_checkers_words_are_what_the_member_reads(tmp_path: Path) -> N
 )
 @pytest.mark.parametrize("fails_open", [False, True])
 async def test_a_failing_checker_fails_as_the_admin_wants(tmp_path: Path, program: str, fails_open: bool) -> None:
-    gate = AdminsGate(None, checker(tmp_path, program, timeout_s=0.5), fails_open=fails_open)
+    gate = AdminsGate(None, checker(tmp_path, program, timeout_s=0.5), fails_open=lambda: fails_open)
     told = await refused(gate)
     if fails_open:
         assert told is None

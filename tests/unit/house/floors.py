@@ -31,6 +31,7 @@ FLOORS = {
     "settings": 2,
     "log": 2,
     "meter": 2,
+    "data_folder": 2,
     "errors": 1,  # below its neighbours: a setting that cannot be is a StartupError
 }
 

@@ -10,10 +10,10 @@ from cluster_bot.errors import UserError
 from cluster_bot.hints import LocalHints
 from cluster_bot.runs.ports import GpuOffer
 from cluster_bot.runs.refusals import Refusal, refuse
-from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.spec import RunSpec, Where
 from cluster_bot.scheduling import scheduler as scheduler_module
 from cluster_bot.scheduling.choosing import Prefer
+from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.store import SqlStore
 from offering import Offering
@@ -61,7 +61,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 
 
 def scheduler(store: SqlStore, *launchers: Offering) -> Scheduler:
-    return Scheduler(store, launchers, wishes=LocalHints(), news=LocalHints(), limits=Limits(), rules=Rules())
+    return Scheduler(store, launchers, wishes=LocalHints(), news=LocalHints(), desk=Desk(store.book))
 
 
 async def test_a_chosen_spec_names_all_who_could_run_it(store: SqlStore) -> None:

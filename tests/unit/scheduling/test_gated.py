@@ -9,9 +9,10 @@ from cluster_bot.errors import UserError
 from cluster_bot.hints import LocalHints
 from cluster_bot.runs.ports import GpuOffer, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
-from cluster_bot.runs.rules import Limits, Rules
+from cluster_bot.runs.rules import Limits
 from cluster_bot.runs.run import Member, Origin
 from cluster_bot.runs.spec import RunSpec
+from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.store import SqlStore
 from offering import Offering
@@ -44,7 +45,12 @@ async def test_only_what_could_be_admitted_is_looked_at(store: SqlStore) -> None
     gate, limits = Watchman(), Limits(live_per_member=1)
     hints = LocalHints()
     scheduler = Scheduler(
-        store, [Offering("local", GpuOffer(None))], wishes=hints, news=hints, limits=limits, rules=Rules(), gate=gate
+        store,
+        [Offering("local", GpuOffer(None))],
+        wishes=hints,
+        news=hints,
+        desk=Desk(store.book, usual=limits),
+        gate=gate,
     )
     with pytest.raises(UserError) as caught:
         await scheduler.submit(submission("evil", "evil"))
@@ -66,7 +72,9 @@ async def test_what_a_limit_advises_is_the_same_with_a_gate(store: SqlStore) -> 
     told = []
     for gate in (None, Watchman()):
         limits = Limits(gpu_minutes_per_day=2)
-        scheduler = Scheduler(store, [offering], wishes=hints, news=hints, limits=limits, rules=Rules(), gate=gate)
+        scheduler = Scheduler(
+            store, [offering], wishes=hints, news=hints, desk=Desk(store.book, usual=limits), gate=gate
+        )
         spec = RunSpec({"a.py": "print()"}, "a.py", "modal", 300, gpu="H100:2")
         with pytest.raises(UserError, match="at most 60 s") as caught:
             await scheduler.submit(Submission(spec, Member("1", "ada"), Origin("key", {})))

@@ -9,10 +9,9 @@ from discord.app_commands import Choice
 from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.access import Access, check_may_see, groups_of, member_of
+from cluster_bot.discord_bot.access import Access, check_may_see, groups_of, member_of, orders_of, scope_of
 from cluster_bot.discord_bot.direct import origin_of
 from cluster_bot.discord_bot.gpu_choices import LONGEST_NAME, MOST_CHOICES, gpu_choices
-from cluster_bot.discord_bot.intake import TimeLimits
 from cluster_bot.discord_bot.origin import DiscordOrigin
 from cluster_bot.discord_bot.presses import answer_press
 from cluster_bot.discord_bot.run_choices import own_runs, run_number
@@ -26,10 +25,9 @@ from cluster_bot.scheduling.scheduler import Scheduler
 class Again(commands.Cog):
     """Submits what was submitted before; the feed finishes the answer, as it does for `/run`."""
 
-    def __init__(self, scheduler: Scheduler, access: Access, limits: TimeLimits) -> None:
+    def __init__(self, scheduler: Scheduler, access: Access) -> None:
         self._scheduler = scheduler
         self._access = access
-        self._limits = limits
 
     @app_commands.command(name="rerun", description="Run the same program again, there or on another GPU")
     @app_commands.describe(
@@ -52,7 +50,9 @@ class Again(commands.Cog):
         """Show what every launcher offers."""
         # Launchers are waited for about as long as Discord waits for us.
         await interaction.response.defer(ephemeral=True, thinking=True)
-        offered, troubles = await asyncio.gather(self._scheduler.board(), self._scheduler.troubles())
+        offered, troubles = await asyncio.gather(
+            self._scheduler.board(orders_of(interaction)), self._scheduler.troubles()
+        )
         await interaction.edit_original_response(view=text_view(messages.board(offered, troubles)))
 
     @rerun.autocomplete("run")
@@ -61,7 +61,7 @@ class Again(commands.Cog):
 
     @rerun.autocomplete("gpu")
     async def _gpus(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        found = merged(await self._scheduler.all_offers())
+        found = merged(await self._scheduler.all_offers(orders_of(interaction)))
         return gpu_choices([(gpu, messages.offers(gpu, there)) for gpu, there in found.items()], typed)
 
     @rerun.autocomplete("launcher")
@@ -83,12 +83,13 @@ class Again(commands.Cog):
         check_may_see(interaction, was, place)
         await interaction.response.defer(ephemeral=True, thinking=True)
         member, groups = member_of(interaction), groups_of(interaction)
-        limits = self._scheduler.limits_of(member, groups)
-        spec = await again(self._scheduler, was, Wanted(gpu, launcher, limits, self._limits.longest_s))
+        orders = orders_of(interaction)
+        limits = self._scheduler.desk.limits(orders, member.id, groups)
+        spec = await again(self._scheduler, was, Wanted(gpu, launcher, limits, orders))
         origin = await origin_of(interaction)
         if interaction.channel_id == place.get("room") and not (place.get("here") or origin.direct):
             origin = _beside(DiscordOrigin.of(was.origin), origin, interaction)
-        await self._scheduler.submit(Submission(spec, member, origin.stored(), groups))
+        await self._scheduler.submit(Submission(spec, member, origin.stored(), groups, scope_of(interaction)))
 
 
 def _beside(was: DiscordOrigin, asked: DiscordOrigin, interaction: discord.Interaction) -> DiscordOrigin:

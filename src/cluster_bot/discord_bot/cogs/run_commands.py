@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.access import orders_of
 from cluster_bot.discord_bot.forms import Forms
 from cluster_bot.discord_bot.gpu_choices import gpu_choices
 from cluster_bot.discord_bot.intake import Asked, Intake
@@ -103,7 +104,7 @@ class RunCommands(app_commands.Group, name="run", description="Run a program on 
         main: str | None = None,
     ) -> None:
         """Run in a container of the configured account."""
-        asked = Asked("modal", gpu.strip() or await self._first("modal"), arguments, time_limit)
+        asked = Asked("modal", gpu.strip() or await self._first(interaction, "modal"), arguments, time_limit)
         await self._intake.take(interaction, asked, _attached(script, file2, file3, file4, file5, main=main))
 
     @app_commands.command(name="auto", description="Run a program wherever its GPU is free soonest, or cheapest")
@@ -133,30 +134,31 @@ class RunCommands(app_commands.Group, name="run", description="Run a program on 
 
     @github.autocomplete("gpu")
     async def _github_gpus(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        return await self._gpus("github", typed)
+        return await self._gpus(interaction, "github", typed)
 
     @modal.autocomplete("gpu")
     async def _modal_gpus(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        return await self._gpus("modal", typed)
+        return await self._gpus(interaction, "modal", typed)
 
     @auto.autocomplete("gpu")
     async def _all_gpus(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        found = merged(await self._scheduler.all_offers())
+        found = merged(await self._scheduler.all_offers(orders_of(interaction)))
         return gpu_choices([(gpu, messages.offers(gpu, there)) for gpu, there in found.items()], typed)
 
-    async def _gpus(self, launcher: str, typed: str) -> list[Choice[str]]:
+    async def _gpus(self, interaction: discord.Interaction, launcher: str, typed: str) -> list[Choice[str]]:
         """The GPUs on offer whose name has what was typed in it, with price and queue; none where it takes too long."""
-        offers = await self._offers(launcher)
+        offers = await self._offers(interaction, launcher)
         return gpu_choices([(offer.gpu, messages.offer(offer)) for offer in offers if offer.gpu is not None], typed)
 
-    async def _first(self, launcher: str) -> str | None:
+    async def _first(self, interaction: discord.Interaction, launcher: str) -> str | None:
         """What a run gets that asks for no GPU; None leaves it to the launcher."""
-        return next((offer.gpu for offer in await self._offers(launcher)), None)
+        offers = await self._offers(interaction, launcher)
+        return next((offer.gpu for offer in sorted(offers, key=lambda one: one.paused)), None)
 
-    async def _offers(self, launcher: str) -> Sequence[GpuOffer]:
+    async def _offers(self, interaction: discord.Interaction, launcher: str) -> Sequence[GpuOffer]:
         try:
             async with asyncio.timeout(CHOICES_S):
-                return await self._scheduler.offers(launcher)
+                return await self._scheduler.offers(launcher, orders_of(interaction))
         except TimeoutError:
             log.warning("no choices in time", extra={"action": "choices_late", "launcher": launcher})
             return ()

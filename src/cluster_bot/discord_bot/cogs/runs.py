@@ -8,7 +8,7 @@ from discord.app_commands import Choice
 from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.access import Access, check_may_see, groups_of, member_of
+from cluster_bot.discord_bot.access import Access, check_may_see, groups_of, member_of, orders_of
 from cluster_bot.discord_bot.presses import answer_press, custom_id_of, guarded
 from cluster_bot.discord_bot.run_choices import own_runs, run_number
 from cluster_bot.discord_bot.run_views import RUNS_A_PAGE, details_view, link_to, list_view, turned_page
@@ -83,7 +83,7 @@ class Runs(commands.Cog):
     async def _share(self, interaction: discord.Interaction) -> str:
         """What the member has of what they may have."""
         member = member_of(interaction)
-        limits = self._scheduler.limits_of(member, groups_of(interaction))
+        limits = self._scheduler.desk.limits(orders_of(interaction), member.id, groups_of(interaction))
         return messages.share(await self._scheduler.usage_of(member), limits)
 
     async def _log(self, interaction: discord.Interaction, number: int) -> None:

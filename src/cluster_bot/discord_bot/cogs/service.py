@@ -7,8 +7,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.access import is_admin
-from cluster_bot.runs.refusals import Refusal, refuse
+from cluster_bot.discord_bot.access import check_admin
 from cluster_bot.scheduling.scheduler import Scheduler
 
 
@@ -37,8 +36,7 @@ class Service(commands.Cog):
     @app_commands.allowed_installs(guilds=True, users=False)
     async def resync(self, interaction: discord.Interaction) -> None:
         """Clear all commands and register them again."""
-        if not is_admin(interaction):
-            raise refuse(Refusal.ADMINS_ONLY)
+        check_admin(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         count = await self._resync()
         await interaction.edit_original_response(content=messages.RESYNCED.format(count=count))
