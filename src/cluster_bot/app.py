@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from cluster_bot.data_folder import DataFolder
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
+from cluster_bot.discord_bot.journal_channel import JournalChannel
+from cluster_bot.discord_bot.messages import DRAINED
 from cluster_bot.discord_bot.thread_feed import ThreadFeed
 from cluster_bot.errors import StartupError
 from cluster_bot.gate import AdminsGate, Checker
@@ -31,6 +33,7 @@ from cluster_bot.runs.shares import Shares, parse_shares
 from cluster_bot.scheduling.budget import Budget
 from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.desk import Desk
+from cluster_bot.scheduling.draining import Draining
 from cluster_bot.scheduling.follower import Follower
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
@@ -330,6 +333,8 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
             for follower, launcher in zip(followers, parts.launchers, strict=True):
                 group.create_task(follower.run(), name=f"follower-{launcher.name}")
             group.create_task(relay.run(), name="relay")
+            group.create_task(JournalChannel(bot, desk, budget).run(), name="journal")
+            group.create_task(Draining(desk, parts.store, news, DRAINED).run(), name="draining")
             group.create_task(bot.connect(reconnect=True), name="gateway")
 
 

@@ -15,6 +15,8 @@ from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.access import Access
+from cluster_bot.discord_bot.cogs.admin import AdminCommands
+from cluster_bot.discord_bot.cogs.admin_settings import SettingCommands
 from cluster_bot.discord_bot.cogs.again import Again
 from cluster_bot.discord_bot.cogs.cancel import Cancel
 from cluster_bot.discord_bot.cogs.code_forms import CodeForms, run_this_code
@@ -22,6 +24,7 @@ from cluster_bot.discord_bot.cogs.run_commands import RunCommands
 from cluster_bot.discord_bot.cogs.runs import Runs
 from cluster_bot.discord_bot.cogs.service import Service
 from cluster_bot.discord_bot.error_reply import reply_to_error
+from cluster_bot.discord_bot.first_steps import greet, joined_lately
 from cluster_bot.discord_bot.forms import Forms
 from cluster_bot.discord_bot.intake import Intake
 from cluster_bot.errors import StartupError
@@ -96,11 +99,19 @@ class ClusterBot(commands.Bot):
             self.tree.add_command(group)
             self.tree.add_command(run_this_code(forms))
             await self.add_cog(CodeForms(forms))
+        self.tree.add_command(self._admin_commands())
         await self.add_cog(Cancel(self._scheduler, self.access))
         await self.add_cog(Runs(self._scheduler, self.access))
         await self.add_cog(Again(self._scheduler, self.access))
         await self.add_cog(Service(self._scheduler, resync=self.sync, latency_s=self._gateway_latency_s))
         await self.sync()
+
+    def _admin_commands(self) -> AdminCommands:
+        """`/admin` with all that other modules add to it."""
+        admin, settings = AdminCommands(self._scheduler), SettingCommands(self._scheduler.desk)
+        for command in settings.commands:
+            admin.add_command(command)
+        return admin
 
     async def trouble(self) -> str:
         """What keeps the bot from hearing commands, "" where nothing does."""
@@ -156,10 +167,17 @@ class ClusterBot(commands.Bot):
     async def on_message(self, message: discord.Message, /) -> None:
         """Commands are slash commands; what people write to each other is none of our business."""
 
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Show the first steps there."""
+        await greet(guild, self._scheduler.desk, self._options.guilds)
+
     async def on_ready(self) -> None:
         """Say so in the log, and let staging be seen to be staging."""
         self._connected = True
         log.info("logged in", extra={"action": "ready", "user": self.user, "guilds": len(self.guilds)})
+        for guild in self.guilds:
+            if joined_lately(guild):
+                await greet(guild, self._scheduler.desk, self._options.guilds)
         if not self._options.staging:
             return
         for guild in self.guilds:

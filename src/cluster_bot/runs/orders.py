@@ -90,6 +90,22 @@ class Orders:
         values = {key: one for key, one in self.values.items() if key != name}
         return replace(self, values=values if usual else {**values, name: value})
 
+    def with_channels(self, channels: tuple[str, ...]) -> "Orders":
+        """With other channels in which runs may be asked for."""
+        return replace(self, channels=channels)
+
+    def with_admin_role(self, role: str, *, may: bool) -> "Orders":
+        """With a role whose members are admins, or without it."""
+        return replace(self, admin_roles=(*(one for one in self.admin_roles if one != role), *([role] if may else [])))
+
+    def with_log_channel(self, channel: str) -> "Orders":
+        """With another channel for the journal, "" for none."""
+        return replace(self, log_channel=channel)
+
+    def with_greeting(self) -> "Orders":
+        """With the first steps shown."""
+        return replace(self, greeted=True)
+
     def with_share(self, *, role: str | None = None, member: str | None = None, share: Share) -> "Orders":
         """With other limits of a role or a member; an empty share: everybody's again."""
         if role is not None:

@@ -66,7 +66,8 @@ class Refusal(StrEnum):
     NOT_MORE_THAN_ALL = "not_more_than_all"
     NOTHING_PAUSED = "nothing_paused"
     NOT_BANNED = "not_banned"
-    BOT_MAY_NOT_LOG = "bot_may_not_log"
+    MANAGERS_ONLY = "managers_only"
+    ONE_OF_THREE = "one_of_three"
     ONE_OF_TWO = "one_of_two"
     NOT_YOURSELF = "not_yourself"
     NO_LIMITS_GIVEN = "no_limits_given"
@@ -166,7 +167,8 @@ SENTENCES: dict[Refusal, str] = {
     ),
     Refusal.NOTHING_PAUSED: "That is not paused; look at `/admin settings` for what is.",
     Refusal.NOT_BANNED: "That member is not banned; look at `/admin settings` for who is.",
-    Refusal.BOT_MAY_NOT_LOG: "I may not write in {channel}; give me {missing} there, or choose another channel.",
+    Refusal.MANAGERS_ONLY: "Only members who may manage this server can say who is an admin; ask one of them.",
+    Refusal.ONE_OF_THREE: "Choose a run, a member or `all_runs:True`, one of the three.",
     Refusal.ONE_OF_TWO: "Choose a role or a member, one of the two.",
     Refusal.NOT_YOURSELF: "You can't ban yourself, me, or another admin; choose somebody else.",
     Refusal.NO_LIMITS_GIVEN: "Give at least one limit, or `reset:True` for those that everybody has.",

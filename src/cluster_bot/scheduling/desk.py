@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster_bot.log import get_logger
 from cluster_bot.runs.knobs import KNOBS
-from cluster_bot.runs.orders import EVERYWHERE, Entry, InForce, OrderBook, Orders
+from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE, Entry, InForce, OrderBook, Orders
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Member
 from cluster_bot.runs.shares import Shares
@@ -66,6 +66,10 @@ class Desk:
         self._everywhere = found[EVERYWHERE]
         return InForce(found[EVERYWHERE], Orders() if scope == EVERYWHERE else found[scope])
 
+    def spans(self, scope: str) -> bool:
+        """Whether what is decided for a scope holds for several communities."""
+        return scope == EVERYWHERE and self.home is None
+
     async def orders(self, scope: str) -> Orders:
         """The orders of one scope alone."""
         return (await self._book.orders(scope))[scope]
@@ -85,6 +89,12 @@ class Desk:
         if field in self._values:
             return self._values[field]
         return getattr(self._rules if hasattr(self._rules, field) else self._usual, field)
+
+    @property
+    def draining_since(self) -> float | None:
+        """When the bot was drained, None where it is not; by what was read last."""
+        pause = self._everywhere.pauses.get(EVERYTHING)
+        return pause.at if pause is not None and pause.drain else None
 
     @property
     def rules(self) -> Rules:

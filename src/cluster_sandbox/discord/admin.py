@@ -58,6 +58,10 @@ class Admin:
         guild.members[member.user_id].roles.remove(role.id)
         self._changed(guild, member)
 
+    def let_use(self, role_id: int | str, command: str, *, guild_id: int | str | None = None) -> None:
+        """Let a role see a command that only some see by default, as under Server Settings, Integrations."""
+        self._guild(guild_id).commands_of_roles.setdefault(int(role_id), set()).add(command)
+
     def _changed(self, guild: Guild, member: Acting) -> None:
         shape = self._service.payloads.member(guild.members[member.user_id])
         self._service.gateway.dispatch(

@@ -71,8 +71,9 @@ class AdminApi:
 
     async def _add_guild(self, request: web.Request) -> Json:
         data = await self._body(request)
-        guild_id = self._server.add_guild(data["name"], bot=bool(data.get("bot", True)))
-        made = {name: str(self._server.add_channel(name, guild_id=guild_id)) for name in data.get("channels", ())}
+        names = tuple(map(str, data.get("channels", ())))
+        guild_id = self._server.add_guild(data["name"], *names, bot=bool(data.get("bot", True)))
+        made = {name: str(self._server.channel_id(name, guild_id=guild_id)) for name in names}
         return {"guild_id": str(guild_id), "channels": made}
 
     async def _add_group(self, request: web.Request) -> Json:

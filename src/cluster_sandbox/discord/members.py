@@ -234,8 +234,15 @@ class Acting:
         if channel.guild_id is None:
             return offered
         granted = world.permissions(channel, self.user.id)
+        guild = world.guilds[channel.guild_id]
+        let = guild.commands_of_roles
+        mine = {name for role in guild.members[self.user.id].roles for name in let.get(role, ())}
         needed = [(one, one.get("default_member_permissions")) for one in offered]
-        return [one for one, bits in needed if bits is None or (int(bits) & granted == int(bits) and int(bits))]
+        return [
+            one
+            for one, bits in needed
+            if bits is None or one["name"] in mine or (int(bits) & granted == int(bits) and int(bits))
+        ]
 
     def _component(self, message: Message, custom_id: str | None, label: str | None) -> Json:
         if (custom_id is None) == (label is None):
@@ -276,4 +283,9 @@ class Acting:
             found = world.channel(int(value))
             return found.id, service.payloads.interaction_channel(found, self.user.id)
 
-        return Resolver(self._uploader(channel), service.payloads.attachment, user, place)
+        def role(value: Any) -> tuple[int, Json]:
+            if guild is None or int(value) not in guild.roles:
+                raise CommandError(f"there is no role {value} here")
+            return int(value), service.payloads.role(guild.roles[int(value)])
+
+        return Resolver(self._uploader(channel), service.payloads.attachment, user, place, role)

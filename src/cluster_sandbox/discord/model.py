@@ -90,6 +90,8 @@ class Guild:
     owner_id: int
     roles: dict[int, Role] = field(default_factory=dict)
     members: dict[int, Member] = field(default_factory=dict)
+    commands_of_roles: dict[int, set[str]] = field(default_factory=dict)
+    """Commands that a role sees although not everybody does."""
 
 
 @dataclass(slots=True)

@@ -74,6 +74,7 @@ class Resolver:
     attachment: Callable[[Attachment], Json]
     user: Callable[[Any], tuple[int, Json, Json]]
     channel: Callable[[Any], tuple[int, Json]]
+    role: Callable[[Any], tuple[int, Json]]
     resolved: dict[str, dict[str, Json]] = field(default_factory=dict)
 
     def option(self, definition: Json, value: Any, *, partial: bool = False) -> Json:
@@ -81,6 +82,10 @@ class Resolver:
         kind, name = definition["type"], definition["name"]
         if kind == ATTACHMENT:
             value = self._file(name, value)
+        elif kind == ROLE:
+            number, role = self.role(value)
+            self.resolved.setdefault("roles", {})[str(number)] = role
+            value = str(number)
         elif kind in (USER, MENTIONABLE):
             number, user, member = self.user(value)
             self.resolved.setdefault("users", {})[str(number)] = user
@@ -89,6 +94,8 @@ class Resolver:
             value = str(number)
         elif kind == CHANNEL:
             number, channel = self.channel(value)
+            if definition.get("channel_types") and channel["type"] not in definition["channel_types"]:
+                raise CommandError(f"option {name!r} takes another kind of channel than {channel['name']!r}")
             self.resolved.setdefault("channels", {})[str(number)] = channel
             value = str(number)
         elif not partial:
@@ -106,8 +113,6 @@ class Resolver:
 
 def _plain(kind: int, name: str, value: Any) -> Any:
     if kind == STRING:
-        return str(value)
-    if kind == ROLE:
         return str(value)
     wanted: dict[int, tuple[type, ...]] = {INTEGER: (int,), BOOLEAN: (bool,), NUMBER: (int, float)}
     if not isinstance(value, wanted[kind]) or (isinstance(value, bool) and kind != BOOLEAN):

@@ -27,6 +27,8 @@ from .policy import Policy
 from .rest.pipeline import Pipeline
 from .service import Service
 
+LONG_AGO_S = 30 * 86_400.0
+
 
 class DiscordServer:
     """One Discord with one guild to start with. Ids are integers; methods take them as strings too."""
@@ -48,6 +50,8 @@ class DiscordServer:
         self._guests: list[Callable[[web.Application], None]] = []
         self.url = ""
         self.guild_id = self.add_guild(guild_name)
+        # The first guild has had the bot for long; one that is added while it listens has just let it in.
+        self.service.world.guilds[self.guild_id].members[self.service.world.bot.id].joined_at -= LONG_AGO_S
         for name, kind in (
             ("general", "text"),
             ("news", "announcement"),
@@ -125,9 +129,11 @@ class DiscordServer:
 
     # --- guilds and channels ------------------------------------------------------------------------
 
-    def add_guild(self, name: str, *, bot: bool = True) -> int:
-        """Make a guild, with the bot in it unless told otherwise; its id."""
+    def add_guild(self, name: str, *channels: str, bot: bool = True) -> int:
+        """Make a guild with these text channels, and with the bot in it unless told otherwise; its id."""
         guild = self.service.world.add_guild(name, bot=bot)
+        for one in channels:
+            self.service.world.add_channel(guild, one, CHANNEL_KINDS["text"])
         if bot:
             self.gateway.dispatch("GUILD_CREATE", self.service.payloads.guild_create(guild))
         return guild.id

@@ -19,6 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.runs.knobs import KNOBS
+from cluster_bot.runs.orders import EVERYTHING, Decided, Entry, InForce, Orders, machine
 from cluster_bot.runs.ports import Attachment, Gap, GpuOffer, Trouble, Turn
 from cluster_bot.runs.refusals import SENTENCES
 from cluster_bot.runs.rules import Limits, Usage
@@ -56,6 +58,17 @@ WENT_ON = replace(
 OFFER = GpuOffer("H100", 2, price=0.001097, machines=9)
 SUMMARY = Summary(128, "kernel.cu", "modal", "H100", RUN.owner, RUN.origin, Status.RUNNING, None, RUN.created_at)
 OVER = replace(SUMMARY, status=Status.SUCCEEDED, finished_at=1_700_000_030.0, ran_s=12.3, gpu=None, launcher="local")
+DECIDED = Decided("ada", RUN.created_at, RUN.created_at + 3600, "the *fan* is broken")
+PAUSES = [EVERYTHING, machine("github"), machine("github", "H100"), machine(None, "T4")]
+SHARE = {"live_per_member": 10, "runs_per_hour": None, "gpus": ("T4", "H*")}
+ENTRIES = [
+    Entry("8", "banned <@7>", RUN.created_at, Member("1", "ada"), number=12),
+    Entry("8", messages.DRAINED, RUN.created_at, number=13),
+]
+ORDERS = InForce(
+    Orders({EVERYTHING: DECIDED}, {"7": DECIDED}),
+    Orders(channels=("9",), admin_roles=("5",), roles={"5": SHARE}, members={"7": {"gpus": ()}}),
+)
 
 # What each function of the messages says, by its name; `Recogniser`s say nothing.
 EXAMPLES: Mapping[str, Callable[[], Any]] = {
@@ -110,6 +123,34 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
         messages.board({}),
     ],
     "log_says": lambda: [messages.log_says(one, cut, 10**7) for one, cut in ((RUN, 0), (ENDED, 0), (ENDED, 12345))],
+    "live_runs": lambda: [messages.live_runs(one) for one in (0, 1, 2)],
+    "subject": lambda: [messages.subject(one) for one in PAUSES],
+    "paused": lambda: [
+        messages.paused(machine("github", "H100"), DECIDED, everywhere=True),
+        messages.paused(EVERYTHING, replace(DECIDED, until=None, why="", drain=True), everywhere=False),
+    ],
+    "resumed": lambda: messages.resumed(PAUSES, everywhere=True),
+    "banned": lambda: messages.banned("7", DECIDED, everywhere=False),
+    "unbanned": lambda: messages.unbanned("7", everywhere=True),
+    "cancelled": lambda: [messages.cancelled(range(1, 30)), messages.cancelled([12], "7")],
+    "value_set": lambda: [
+        messages.value_set(KNOBS["runs_per_hour"], None, usual=usual, everywhere=usual) for usual in (False, True)
+    ],
+    "share_set": lambda: [messages.share_set("<@&5>", one, everywhere=False) for one in (SHARE, {})],
+    "channels_set": lambda: [messages.channels_set(one) for one in ([], ["8", "9"])],
+    "role_set": lambda: [messages.role_set("5", may=one) for one in (True, False)],
+    "log_set": lambda: [messages.log_set("9", everywhere=True), messages.log_set("", everywhere=False)],
+    "entry": lambda: [messages.entry(one) for one in ENTRIES],
+    "entry_mark": lambda: messages.entry_mark(12),
+    "journal": lambda: [messages.journal(one) for one in (ENTRIES, [])],
+    "overview": lambda: [
+        messages.overview(
+            ORDERS, [(KNOBS["gpus"], ("*",), ""), (KNOBS["runs_at_once"], 3, "set here")], "9", several=True
+        ),
+        messages.overview(InForce(), [], "", several=False),
+    ],
+    "setting_choice": lambda: messages.setting_choice(KNOBS["queue_limit_s"], 3600),
+    "cannot_log_there": lambda: messages.cannot_log_there("9", ["view_channel", "send_messages"]),
     "place_name": lambda: [messages.place_name("modal", gpu) for gpu in ("H100", None)],
     "place_terms": lambda: messages.place_terms(OFFER),
     "places_of": lambda: messages.places_of([("modal", OFFER), ("github", OFFER)]),
@@ -124,7 +165,16 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
     "size": lambda: [messages.size(one) for one in (12, 3456, 78_900_000, 10**10)],
 }
 # They tell texts apart, and have none of their own.
-RECOGNISERS = {"is_part", "is_anchor", "is_status", "verdict_status", "is_our_failure", "is_opened", "units"}
+RECOGNISERS = {
+    "entry_number",
+    "is_part",
+    "is_anchor",
+    "is_status",
+    "verdict_status",
+    "is_our_failure",
+    "is_opened",
+    "units",
+}
 
 
 def rooms() -> list[ModuleType]:

@@ -4,6 +4,7 @@ Called by the feed and the cogs. Pure: what happened in, text out. Nothing here 
 characters: what a user or a machine controls is cut and defused before it goes in.
 """
 
+from cluster_bot.discord_bot.messages.admin import *  # noqa: F403
 from cluster_bot.discord_bot.messages.forms import *  # noqa: F403
 from cluster_bot.discord_bot.messages.options import *  # noqa: F403
 from cluster_bot.discord_bot.messages.replies import *  # noqa: F403

@@ -12,6 +12,7 @@ CANCELLED_AT_ONCE = "Run #{number} is cancelled; it had not started."
 OPENED = "Run #{number} is here: <#{room}>"
 OPENED_DIRECT = "Run #{number} is in your direct messages with me: https://discord.com/channels/@me/{room}"
 CANNOT_WRITE_HERE = "I may not write in this channel; ask an admin to give me {missing} here."
+CANNOT_LOG_THERE = "I may not write in <#{channel}>; give me {missing} there, or choose another channel."
 NOT_CONNECTED = "not connected to Discord's gateway"
 OUR_FAULT = "Something went wrong on our side; tell an admin this reference: `{reference}`."
 CANCEL_BUTTON = "Cancel"
@@ -31,8 +32,17 @@ PERMISSIONS = {
 
 def cannot_write_here(missing: Sequence[str]) -> str:
     """What the bot lacks, keys of PERMISSIONS, is named as Discord's settings name it."""
+    return CANNOT_WRITE_HERE.format(missing=_permissions(missing))
+
+
+def cannot_log_there(channel: str, missing: Sequence[str]) -> str:
+    """What the bot lacks in the channel that is to show the journal."""
+    return CANNOT_LOG_THERE.format(channel=channel, missing=_permissions(missing))
+
+
+def _permissions(missing: Sequence[str]) -> str:
     names = [f"*{PERMISSIONS[one]}*" for one in missing]
-    return CANNOT_WRITE_HERE.format(missing=" and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]]))
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def offer(one: GpuOffer) -> str:

@@ -1,0 +1,36 @@
+"""Tells admins that the last run has ended after they had the bot drained.
+
+Run by the composition root beside the relay. It looks when a run's news come and when an order is given, and at its
+start, so that a bot that was stopped too early still says so.
+"""
+
+from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE
+from cluster_bot.runs.ports import Hints, Store
+from cluster_bot.runs.summary import Which
+from cluster_bot.scheduling.desk import Desk
+from cluster_bot.scheduling.workers import Bell
+
+
+class Draining:
+    """`said` is what admins are told."""
+
+    def __init__(self, desk: Desk, store: Store, news: Hints, said: str) -> None:
+        self._desk = desk
+        self._store = store
+        self._said = said
+        self._bell = Bell()
+        desk.listen(self._bell.ring)
+        news.listen(lambda run_id: self._bell.ring())
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            # Read where it costs nothing: most of the time nothing is drained, and news come by the hundred.
+            if self._desk.draining_since is not None:
+                await self._look()
+            await self._bell.wait()
+
+    async def _look(self) -> None:
+        pause = (await self._desk.orders(EVERYWHERE)).pauses.get(EVERYTHING)
+        if pause is not None and pause.drain and not await self._store.count(Which(only_live=True)):
+            await self._desk.note(EVERYWHERE, self._said, key=f"drained:{pause.at}")
