@@ -66,6 +66,7 @@ class Refusal(StrEnum):
     NOT_MORE_THAN_ALL = "not_more_than_all"
     NOTHING_PAUSED = "nothing_paused"
     NOT_BANNED = "not_banned"
+    NOT_EVERYBODY = "not_everybody"
     MANAGERS_ONLY = "managers_only"
     ONE_OF_THREE = "one_of_three"
     ONE_OF_TWO = "one_of_two"
@@ -167,6 +168,7 @@ SENTENCES: dict[Refusal, str] = {
     ),
     Refusal.NOTHING_PAUSED: "That is not paused; look at `/admin settings` for what is.",
     Refusal.NOT_BANNED: "That member is not banned; look at `/admin settings` for who is.",
+    Refusal.NOT_EVERYBODY: "Not everybody can be an admin; choose a role that only some members have.",
     Refusal.MANAGERS_ONLY: "Only members who may manage this server can say who is an admin; ask one of them.",
     Refusal.ONE_OF_THREE: "Choose a run, a member or `all_runs:True`, one of the three.",
     Refusal.ONE_OF_TWO: "Choose a role or a member, one of the two.",

@@ -26,9 +26,12 @@ from cluster_bot.runs.ports import Launcher, Store
 from cluster_bot.runs.ports import Place as StoredPlace
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.settings import Settings
-from cluster_sandbox.discord import Acting, DiscordServer, File, Interaction, Message, MessageEvent
+from cluster_sandbox.discord import Acting, DiscordServer, File, Interaction, Message, MessageEvent, Policy
 
 PATIENCE_S = 60.0
+# A Discord that lets a bot write as fast as it can, for tests in which a member asks for more than people do.
+_FREE = (10_000, 1.0)
+QUICK = Policy(global_per_s=10_000, message_bucket=_FREE, edit_bucket=_FREE, webhook_bucket=_FREE, default_bucket=_FREE)
 _OPENED = re.compile(
     r"Run #(\d+) is (?:here: <#|in your direct messages with me: https://discord\.com/channels/@me/)(\d+)>?"
 )

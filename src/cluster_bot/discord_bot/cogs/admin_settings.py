@@ -191,6 +191,8 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
         """Give or take them; only who may manage the server can, so that nobody passes on what was given to them."""
         if not is_admin(interaction) or not interaction.permissions.manage_guild:
             raise refuse(Refusal.MANAGERS_ONLY)
+        if role.is_default():
+            raise refuse(Refusal.NOT_EVERYBODY)
         key, told = str(role.id), messages.role_set(str(role.id), may=may)
         await self._desk.change(
             scope_of(interaction),
