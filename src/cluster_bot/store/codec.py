@@ -36,7 +36,7 @@ def run_values(run: Run) -> dict[str, Any]:
         "finished_at": run.finished_at,
         "gpu_s": run.gpu_s,
         "gpu": None if run.gpu is None else text_of(run.gpu),
-        "document": _dumps({name: value for name, value in plain(run).items() if name not in _APART}),
+        "document": dumps({name: value for name, value in plain(run).items() if name not in _APART}),
     }
 
 
@@ -54,7 +54,7 @@ def first_values(run: Run) -> dict[str, Any]:
 
 def spec_text(run: Run) -> str:
     """The document of `specs`."""
-    return _dumps(plain(run.spec))
+    return dumps(plain(run.spec))
 
 
 def run_of(row: Mapping[Any, Any], spec: str | RunSpec) -> Run:
@@ -134,7 +134,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _dumps(value: Any) -> str:
+def dumps(value: Any) -> str:
+    """A document as every database keeps it: JSON in ASCII."""
     # A scheduler's error may quote a file name with a lone surrogate, which is no text to pydantic nor to anybody
     # else: it becomes "?". Then back to ASCII, since a document may hold a NUL and PostgreSQL keeps none.
     text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")

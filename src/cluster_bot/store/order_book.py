@@ -4,7 +4,6 @@ Made by `sql_store`, with whose writer and reader it works. The orders of a scop
 serialised transaction, so that of two admins at once neither undoes the other.
 """
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from cluster_bot.errors import ClusterBotError
 from cluster_bot.runs.orders import Entry, Orders
 from cluster_bot.runs.run import Member
-from cluster_bot.store.codec import plain, text_of
+from cluster_bot.store.codec import dumps, plain, text_of
 from cluster_bot.store.dialects import Dialect
 from cluster_bot.store.reader import Reader
 from cluster_bot.store.tables import journal, orders
@@ -67,12 +66,12 @@ class SqlOrderBook:
             after = change(before)
             if after == before and entry is None:
                 return before
-            document = json.dumps(plain(after))
+            document = dumps(plain(after))
             put = self._dialect.insert(orders).values(scope=scope, document=document)
             connection.execute(put.on_conflict_do_update(index_elements=["scope"], set_={"document": document}))
             if entry is not None:
                 connection.execute(self._entering(entry))
-            return after
+            return self._read(scope, document)
 
         return await self._writer.transaction(work)
 
