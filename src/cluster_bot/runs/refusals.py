@@ -164,7 +164,8 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.BAD_SETTING: "`{name}` must be {rule}; give it such a value, or `default`.",
     Refusal.SETTING_OF_ALL: "`{name}` holds for all servers; set it with `everywhere:True`.",
     Refusal.NOT_MORE_THAN_ALL: (
-        "`{name}` can't be more here than for all servers, which is {most}; give less, or ask whoever runs this bot."
+        "`{name}` can't be more here than for all servers, which is {most}; give less, or have whoever runs this bot "
+        "set it with `everywhere:True`."
     ),
     Refusal.NOTHING_PAUSED: "That is not paused; look at `/admin settings` for what is.",
     Refusal.NOT_BANNED: "That member is not banned; look at `/admin settings` for who is.",
