@@ -98,6 +98,13 @@ async def role(stage: Stage) -> None:
     await order(stage, "role", role=next(one.id for one in roles if one.name == "helpers"), may=False)
 
 
+async def settings(stage: Stage) -> None:
+    admin = await stage.enter("admin")
+    await send(await fill(admin, "admin settings"))
+    await expect(answer_to(admin, "admin settings")).to_contain_text("Orders")
+    await stage.picture(admin, "admin-settings", "All that is ordered and set, and where it comes from")
+
+
 async def change(stage: Stage) -> None:
     what = {"setting": "runs_per_hour…", "value": "20"}
     await ordered(stage, "admin set", "A setting gets another value at once", "set runs_per_hour", what)
@@ -127,7 +134,7 @@ SCENES: dict[str, Scene] = {
     "admin resume": resume,
     "admin role": role,
     "admin set": change,
-    "admin settings": simple("admin settings", "All that is ordered and set, and where it comes from", "Orders"),
+    "admin settings": settings,
     "admin unban": unban,
     "resync": resync,
 }
