@@ -208,11 +208,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a feed has got. `state` is the feed's own JSON; `shown_version` the run's version its status shows."""
+    """How far a feed has got: `state` is its own JSON, `shown_version` the run's version its status shows.
+
+    `restored`: that is what a backup knew, and more may have been shown since.
+    """
 
     state: Mapping[str, Any] = field(default_factory=dict)
     shown_version: int = -1
     closed: bool = False
+    restored: bool = False
 
 
 def artifact_blob(attempt: int, n: int) -> str:

@@ -201,7 +201,7 @@ class Follower:
         known = self._known.setdefault(run_id, _Known())
         sighting, known.sighting = known.sighting, None
         run = await self._store.load(run_id)
-        if run.launcher != self._launcher.name:
+        if run.launcher != self._launcher.name or run.doubted:
             return run, True
         settled = await self._collect(run, known)
         happenings = await self._what_was_said(run)
@@ -365,9 +365,10 @@ class Follower:
         if found is Unknowable.EVER and not self._launcher.claims:
             return await self._move(run, LaunchUnknowable())
         if run.status is Status.RUNNING:
-            # Its runner spoke before the handle was known; without one nobody would ever ask whether it still lives.
+            # Its runner spoke before the handle was known, or people have seen its output, and the database has not;
+            # without a handle nobody would ever ask whether it still lives.
             gone = Observed(Observation(Sighting.MISSING, "its scheduler does not know it any more"))
-            return await self._move(run, gone) if found is None else run
+            return await self._move(run, gone)
         if run.status is Status.STOPPING:
             # What was half launched must never begin. Where it has begun since, it can be found and stopped.
             let_go = await self._let_go(run)

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from cluster_bot.errors import UnreadableRunError
+from cluster_bot.errors import StaleRunError, UnreadableRunError
 from cluster_bot.log import get_logger
 from cluster_bot.meter import RELAY_S, Meter
+from cluster_bot.runs.advance import Recalled, advance
 from cluster_bot.runs.ports import (
     Attachment,
     FeedGoneError,
@@ -25,6 +26,8 @@ from cluster_bot.runs.ports import (
     Turn,
     artifact_blob,
 )
+from cluster_bot.runs.recalling import Recalling
+from cluster_bot.runs.rules import Rules
 from cluster_bot.runs.run import Reason, Run, Status
 from cluster_bot.scheduling.diagnosis import Diagnosis
 from cluster_bot.scheduling.lines import Lines
@@ -118,7 +121,25 @@ class Relay:
             await _Service(self._store, feed, run, bell, self._pace_s, self._meter).serve()
         except FeedGoneError as gone:
             log.warning("feed is gone: %s", gone, extra={"action": "feed_gone", "run": run_id})
+            await recall(self._store, run_id, Recalled())
             await memory.save(replace(memory.place, closed=True))
+
+
+async def recall(store: Store, run_id: str, recalled: Recalled) -> None:
+    """Let a run that a backup brought back go on from what its feed remembers of it; nothing for any other run."""
+    while True:
+        run = await store.load(run_id)
+        moved = advance(run, recalled, time.time(), Rules())
+        if moved is run:
+            return
+        try:
+            await store.save(moved)
+        except StaleRunError:
+            # Somebody wished its end meanwhile.
+            continue
+        told = recalled.status.value if recalled.status is not None else None
+        log.info("run recalled", extra={"action": "recall", "run": run_id, "told": told})
+        return
 
 
 class _Service:
@@ -141,6 +162,8 @@ class _Service:
     async def serve(self) -> None:
         run = await self._store.load(self._run_id)
         await self._feed.open(run)
+        if run.doubted:
+            await recall(self._store, run.id, self._feed.recalled if isinstance(self._feed, Recalling) else Recalled())
         while True:
             run = await self._store.load(self._run_id)
             if run.status.final:
