@@ -16,6 +16,7 @@ from cluster_bot.discord_bot.output import HEAD_PARTS
 from cluster_bot.discord_bot.room import BELOW, Room
 from cluster_bot.runs.advance import Recalled
 from cluster_bot.runs.run import Run, Status
+from cluster_bot.scheduling.budget import Priority
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ class Recall:
             below = await anext((one async for one in self._ours(room.channel) if one.content.startswith(marker)), None)
         verdict = standing.verdict or below
         await self._take_over(standing, verdict)
+        # From here on this life knows what there is.
+        room.once.looks_first = False
         self.recalled = _told(standing, verdict)
 
     async def _standing(self, run: Run) -> _Standing:
@@ -66,6 +69,8 @@ class Recall:
 
     async def _ours(self, channel: discord.PartialMessageable) -> AsyncIterator[discord.Message]:
         """What this bot has said there since the anchor; nothing where that may not be read, or is gone."""
+        # All feeds look at once when the bot has been restored.
+        await self._room.budget.turn(Priority.STATUS)
         me = self._room.client.user
         after = discord.Object(self._room.state.anchor or 0)
         try:

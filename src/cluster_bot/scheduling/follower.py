@@ -188,10 +188,11 @@ class Follower:
                     continue
                 if not run.status.final:
                     await bell.wait()
-                elif await self._let_go(run):
+                elif (await self._store.place(run_id)).closed and await self._let_go(run):
                     return
                 else:
-                    # Its runner takes its time to end, or was given up and lives: it may have something to add yet.
+                    # People have not been told its end yet, and a bot that is put back to a backup could hear it again
+                    # here. Or its runner takes its time, or was given up and lives: it may have something to add.
                     await bell.wait(self._pace.let_go_again_s)
         finally:
             self._known.pop(run_id, None)
