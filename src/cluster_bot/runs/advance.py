@@ -121,6 +121,13 @@ class Recalled:
     at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LaterAttempt:
+    """A runner has shown a token of ours for an attempt that a database that was put back does not know."""
+
+    attempt: int
+
+
 Happening = (
     LaunchWished
     | LaunchAccepted
@@ -132,6 +139,7 @@ Happening = (
     | Tick
     | PutBack
     | Recalled
+    | LaterAttempt
 )
 
 
@@ -139,7 +147,7 @@ def advance(run: Run, happening: Happening, now: float, rules: Rules) -> Run:
     """The run after `happening`; the same object where it changes nothing. Pure."""
     if run.status.final:
         return _afterword(run, happening)
-    if run.doubted and not isinstance(happening, PutBack | Recalled | StopWished):
+    if run.doubted and not isinstance(happening, PutBack | Recalled | LaterAttempt | StopWished):
         return run
     match happening:
         case LaunchWished():
@@ -163,6 +171,8 @@ def advance(run: Run, happening: Happening, now: float, rules: Rules) -> Run:
             return _put_back(run, watched, now)
         case Recalled():
             return _recalled(run, happening, now)
+        case LaterAttempt(attempt):
+            return _overtake(run, attempt, now)
         case _:
             assert_never(happening)
 
@@ -186,6 +196,15 @@ def _recalled(run: Run, recalled: Recalled, now: float) -> Run:
         # It was executed, so it must not be launched again, whatever its launcher remembers.
         run = replace(run, status=Status.RUNNING, started_at=now, detail="")
     return _wish_stop(run, Reason.RESTORED, "restore", now) if recalled.status is Status.STOPPING else run
+
+
+def _overtake(run: Run, attempt: int, now: float) -> Run:
+    if attempt <= run.attempt:
+        return run
+    # The attempt in between provably never ran, or there would be none after it.
+    status = run.status if run.status in (Status.RUNNING, Status.STOPPING) else Status.QUEUED
+    overtaken = replace(_wish_launch(replace(run, status=Status.QUEUED), now), attempt=attempt)
+    return overtaken if status is Status.QUEUED else replace(overtaken, status=status)
 
 
 def _afterword(run: Run, happening: Happening) -> Run:

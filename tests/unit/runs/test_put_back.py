@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cluster_bot.runs.advance import (
     Happening,
+    LaterAttempt,
     LaunchAccepted,
     LaunchRefused,
     LaunchUnknowable,
@@ -53,6 +54,7 @@ happenings: st.SearchStrategy[Happening] = st.one_of(
     st.just(CANCEL),
     st.builds(PutBack, st.booleans()),
     st.builds(Recalled, statuses, st.none() | st.just(1234.0)),
+    st.builds(LaterAttempt, st.integers(0, 4)),
 )
 
 
@@ -71,7 +73,7 @@ def test_what_no_arrow_draws_never_occurs(history: list[Happening]) -> None:
         if moved.status is not run.status:
             assert moved.status in TRANSITIONS[run.status], happening
         if run.doubted and moved is not run:
-            assert isinstance(happening, Recalled | StopWished | PutBack)
+            assert isinstance(happening, Recalled | StopWished | PutBack | LaterAttempt)
         if moved.status.final:
             assert not moved.doubted or isinstance(happening, CANCEL.__class__)
         run = moved
@@ -123,3 +125,12 @@ def test_one_of_which_nothing_was_seen_goes_on_as_after_a_crash() -> None:
     run = after(PutBack(watched=True), Recalled())
     assert run == replace(after(LaunchWished()), doubted=False)
     assert after(Recalled(Status.SUCCEEDED), run=run) is run
+
+
+def test_an_attempt_that_a_runner_can_prove_is_the_runs() -> None:
+    run = after(LaunchWished(), LaunchAccepted(Handle("a")), Said(5), PutBack(watched=True), LaterAttempt(3))
+    assert (run.status, run.attempt, run.handle, run.applied, run.doubted) == (Status.RUNNING, 3, None, 0, True)
+    assert after(LaterAttempt(3), run=run) is run
+    assert after(LaterAttempt(2), run=run) is run
+    waited = after(LaterAttempt(2))
+    assert (waited.status, waited.attempt, waited.launched_at) == (Status.STARTING, 2, 2000.0)
