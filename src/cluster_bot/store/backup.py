@@ -248,22 +248,23 @@ def _count_on(dialect: Dialect, source: Connection, target: Connection, now: flo
     if wished is not None and wished <= highest:
         raise StartupError(f"There is a run #{highest} already; let --next-number be a higher one.")
     last = _beyond(target, last, now) if wished is None else wished - 1
-    for table in dialect.counters(target):
-        if table == runs.name:
-            dialect.count_on(target, table, last)
-        else:
-            (key,) = inspect(target).get_pk_constraint(table)["constrained_columns"]
-            column = metadata.tables[table].c[key]
-            there = int(target.execute(select(func.max(column))).scalar() or 0)
-            dialect.count_on(target, table, max(there, given.get(table, 0)))
+    dialect.count_on(target, runs.name, last)
+    for table in set(dialect.counters(target)) - {runs.name}:
+        (key,) = inspect(target).get_pk_constraint(table)["constrained_columns"]
+        highest = int(target.execute(select(func.max(metadata.tables[table].c[key]))).scalar() or 0)
+        highest = max(highest, given.get(table, 0))
+        # These too may stand somewhere on Discord, and be looked for there.
+        dialect.count_on(target, table, _round(highest + LEAST_LEFT_OUT) if wished is None else highest)
     return last
 
 
 def _beyond(target: Connection, last: int, now: float) -> int:
     """A round number beyond what may have been given since: twice what was given in as long a time before."""
-    newest = target.execute(select(func.max(runs.c.created_at))).scalar()
-    if newest is None:
-        return last
+    newest = target.execute(select(func.max(runs.c.created_at))).scalar() or now
     since = select(func.count()).where(runs.c.created_at > newest - max(0.0, now - newest))
     left_out = max(LEAST_LEFT_OUT, 2 * int(target.execute(since).scalar_one()))
-    return -(-(last + left_out) // ROUND) * ROUND
+    return _round(last + left_out)
+
+
+def _round(number: int) -> int:
+    return -(-number // ROUND) * ROUND

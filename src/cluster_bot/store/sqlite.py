@@ -122,11 +122,18 @@ def read_only(path: Path) -> Iterator[Connection]:
         yield connection
 
 
+_COUNTERS = text(
+    "SELECT made.name AS name, coalesce(given.seq, 0) AS last FROM sqlite_master AS made "
+    "LEFT JOIN sqlite_sequence AS given ON given.name = made.name "
+    "WHERE made.type = 'table' AND made.sql LIKE '% AUTOINCREMENT%'"
+)
+
+
 def counters(connection: Connection) -> dict[str, int]:
-    """What SQLite remembers of the numbers it has given, by table."""
+    """The last number given, by table that SQLite never gives a number twice in."""
     if not connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'")).first():
         return {}
-    return {row.name: int(row.seq) for row in connection.execute(text("SELECT name, seq FROM sqlite_sequence"))}
+    return {row.name: int(row.last) for row in connection.execute(_COUNTERS)}
 
 
 def count_on(connection: Connection, table: str, last: int) -> None:
