@@ -28,7 +28,7 @@ from cluster_bot.store.tables import feeds, metadata, runs
 log = get_logger(__name__)
 
 # What is held of a table at a time: rows that come together from the database, and bytes that go together into it.
-_ROWS, _ROWS_WITH_FILES, _BYTES = 50, 2, 2**20
+_ROWS, _ROWS_WITH_FILES, _BYTES = 50, 1, 2**20
 # The first run of a restored bot gets the number after a multiple of this.
 ROUND = 1000
 # At least so many numbers are left out: they may have been given after the backup.
