@@ -24,9 +24,6 @@ from cluster_bot.store.backup import back_up, restore
 from cluster_bot.store.tables import events, feeds, runs
 from cluster_sandbox.discord import DiscordServer, MessageEvent, Policy
 
-# What the database knew of a run's place; "all": as it was when "before" was shown.
-KNOWN = ("nothing", "anchor", "room", "status", "all")
-
 
 @pytest.fixture
 def server() -> DiscordServer:
@@ -39,7 +36,7 @@ def database(town: Town) -> str:
 
 
 def backup_of(town: Town, known: str = "all") -> Path:
-    """A backup, in which the only live run is forgotten as far as was not `known`."""
+    """A backup, in which of live runs is forgotten what was not `known`: "all" is that "before" was shown."""
     file = town.folder / f"{known}.backup"
     back_up(database(town), file)
     if known != "all":
@@ -102,7 +99,7 @@ def nothing_doubled(town: Town, place: Place, lines: list[str]) -> None:
         assert all(after[: len(before)] == before for before, after in pairwise(shown))
 
 
-@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize("known", ["nothing", "anchor", "status"])
 async def test_a_verdict_given_meanwhile_is_final(town: Town, known: str) -> None:
     async with town.bot():
         place, go = await town.hold()
@@ -185,8 +182,9 @@ print("over")
 """
 
 
-@pytest.mark.parametrize("spools", [True, False])
-@pytest.mark.parametrize(("lines", "pause"), [(14, 2), (80, 2), (80, 60)])
+@pytest.mark.parametrize(
+    ("lines", "pause", "spools"), [(14, 2, True), (14, 2, False), (80, 2, True), (80, 2, False), (80, 60, True)]
+)
 async def test_lines_in_many_messages_stay_in_order(town: Town, lines: int, pause: int, spools: bool) -> None:
     go_on, end = town.folder / "on", town.folder / "end"
     async with town.bot(outcome_grace_s=0.2):
