@@ -1,8 +1,7 @@
 """What the domain asks of the world: launcher, store, feed, hints.
 
-Implemented beside and above, with one contract suite each.
-
-Every method is a coroutine that does not block the loop. Times are seconds since the epoch, sizes are bytes.
+Implemented beside and above, with one contract suite each. Every method is a coroutine that does
+not block the loop. Times are seconds since the epoch, sizes are bytes.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -208,10 +207,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a feed has got: `state` is its own JSON, `shown_version` the run's version its status shows.
-
-    `restored`: that is what a backup knew, and more may have been shown since.
-    """
+    """How far a feed has got, by its own JSON and the run's version its status shows; `restored`: maybe further."""
 
     state: Mapping[str, Any] = field(default_factory=dict)
     shown_version: int = -1
