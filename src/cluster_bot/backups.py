@@ -27,7 +27,5 @@ def restore_from(file: Path, settings: Settings, *, next_number: int | None) -> 
     asked = f", {done.unfinished} of them not over: the bot asks Discord and the launchers about these" * bool(
         done.unfinished
     )
-    return (
-        f"{done.runs} run(s) are restored{asked}.\n"
-        f"The next run is #{done.next_number}, beyond all numbers that may have been given after the backup."
-    )
+    why = ", beyond all numbers that may have been given after the backup" if next_number is None else ""
+    return f"{done.runs} run(s) are restored{asked}.\nThe next run is #{done.next_number}{why}."
