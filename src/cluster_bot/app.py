@@ -309,7 +309,7 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
         def make_feed(run: Run, memory: Memory) -> ThreadFeed:
             return ThreadFeed(bot, run, memory, budget)
 
-        relay = Relay(parts.store, make_feed, news=news, meter=meter)
+        relay = Relay(parts.store, make_feed, news=news, wishes=wishes, meter=meter)
         followers = [
             Follower(launcher, parts.store, lambda: desk.rules, wishes=wishes, news=news, meter=meter, waits=waits)
             for launcher in parts.launchers

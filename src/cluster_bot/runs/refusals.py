@@ -134,7 +134,9 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.GPU_NOT_ALLOWED: "You may not use that GPU here; choose one of {allowed}, or ask an admin for more.",
     Refusal.NO_GPU_ALLOWED: "You may not use a GPU here; ask an admin for one.",
     Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
-    Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
+    Refusal.UNKNOWN_RUN: (
+        "There is no run #{number}; check the number at the top of its thread, and run it again if it stands there."
+    ),
     Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin here can cancel it.",
     Refusal.NOT_SHOWN_HERE: (
         "Run #{number} belongs to somebody else; ask again in its thread, or in the channel where it was started."

@@ -174,6 +174,8 @@ RECOGNISERS = {
     "is_our_failure",
     "is_opened",
     "units",
+    "told_status",
+    "hidden_lines",
 }
 
 
