@@ -125,17 +125,6 @@ class PostgreSql:
         return f"can't be used: {last or type(error).__name__}"
 
 
-def _sequences(connection: Connection) -> dict[str, str]:
-    """By table, the sequence that numbers its rows, as the server quotes it."""
-    known, found = inspect(connection), {}
-    for table in known.get_table_names():
-        for key in known.get_pk_constraint(table)["constrained_columns"]:
-            sequence = connection.execute(select(func.pg_get_serial_sequence(table, key))).scalar()
-            if sequence is not None:
-                found[table] = str(sequence)
-    return found
-
-
 # By the words of the client library, and of a server that speaks English; in another language they are quoted.
 _PROBLEMS = {
     "invalid connection option": "can't be used: after its question mark DATABASE_URL has an option that PostgreSQL's "
@@ -153,3 +142,14 @@ _PROBLEMS = {
     "lock timeout": "is being used by another program that does not let go of it; stop that one first",
     "starting up": "is starting up; try again in a moment",
 }
+
+
+def _sequences(connection: Connection) -> dict[str, str]:
+    """By table, the sequence that numbers its rows, as the server quotes it."""
+    known, found = inspect(connection), {}
+    for table in known.get_table_names():
+        for key in known.get_pk_constraint(table)["constrained_columns"]:
+            sequence = connection.execute(select(func.pg_get_serial_sequence(table, key))).scalar()
+            if sequence is not None:
+                found[table] = str(sequence)
+    return found
