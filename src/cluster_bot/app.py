@@ -26,7 +26,7 @@ from cluster_bot.hints import LocalHints
 from cluster_bot.log import get_logger, set_level
 from cluster_bot.meter import Meter
 from cluster_bot.runs.orders import OrderBook
-from cluster_bot.runs.ports import Launcher, Memory, Store
+from cluster_bot.runs.ports import Launcher, Memory, RunFeed, Store
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run
 from cluster_bot.runs.shares import Shares, parse_shares
@@ -35,6 +35,7 @@ from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.draining import Draining
 from cluster_bot.scheduling.follower import Follower
+from cluster_bot.scheduling.quiet import QuietFeed, is_quiet
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.settings import Settings
@@ -306,8 +307,8 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
         await point_at(settings.discord_api_url)
     async with ClusterBot(scheduler, options) as bot:
 
-        def make_feed(run: Run, memory: Memory) -> ThreadFeed:
-            return ThreadFeed(bot, run, memory, budget)
+        def make_feed(run: Run, memory: Memory) -> RunFeed:
+            return QuietFeed(memory) if is_quiet(run.origin) else ThreadFeed(bot, run, memory, budget)
 
         relay = Relay(parts.store, make_feed, news=news, wishes=wishes, meter=meter)
         followers = [
