@@ -124,7 +124,7 @@ class Expected:
     """A machine that is to appear. Times are seconds since the epoch, ids the front end's; no secret of it is kept.
 
     `test`: when it is there, a program is run on it; `run_id` is that run, once it was submitted. `place` is where the
-    front end tells how it goes: its own JSON.
+    front end tells how it goes: its own JSON. `listed`: the scheduler has shown it, connected or not.
     """
 
     id: str
@@ -136,6 +136,7 @@ class Expected:
     until: float
     once: bool = False
     test: bool = True
+    listed: bool = False
     online_at: float | None = None
     run_id: str | None = None
     place: Mapping[str, str] = field(default_factory=dict)

@@ -91,7 +91,6 @@ class Refusal(StrEnum):
     NO_SUCH_GROUP = "no_such_group"
     NO_GROUPS = "no_groups"
     RUNNERS_NOT_ALLOWED = "runners_not_allowed"
-    NO_LENT_MACHINES = "no_lent_machines"
     GITHUB_AWAY = "github_away"
     GITHUB_ODD = "github_odd"
 
@@ -223,7 +222,6 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NO_SUCH_GROUP: "There is no such group of runners; choose one of {offered}.",
     Refusal.NO_GROUPS: "Only an organisation has groups of runners, and a person owns this repository; leave it out.",
     Refusal.RUNNERS_NOT_ALLOWED: "GitHub does not let the bot's login do that; {how}.",
-    Refusal.NO_LENT_MACHINES: "`/run github` is not switched on here, so there are no runners to care for.",
     Refusal.GITHUB_AWAY: "I could not ask GitHub: {why}; try again in a minute.",
     Refusal.GITHUB_ODD: "GitHub gave an answer to {what} that I don't understand; try again, or look at the log.",
 }

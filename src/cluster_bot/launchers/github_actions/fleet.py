@@ -69,6 +69,11 @@ class Fleet:
         """The places, "" the repository, whose runners the login may not see."""
         return tuple(self._hidden_at)
 
+    @property
+    def sees_some(self) -> bool:
+        """Whether a place lists its runners, be there any or not."""
+        return bool(self._seen)
+
     def gpu(self, name: str) -> GpuSettings | None:
         """What a run asks for, by a GPU's name in any case; `H100@box` is that GPU on one machine that is listed."""
         wanted, at, machine = (part.strip() for part in name.partition("@"))

@@ -54,7 +54,7 @@ class Runners:
         """Those there are now; raises UserError where the login may see none."""
         await _reached(self._fleet.look(LIST_S, hidden_too=True))
         hidden = self._hidden()
-        if hidden and not self._fleet.listed:
+        if hidden and not self._fleet.sees_some:
             raise self._not_allowed(READ, organisation=any(self._fleet.hidden))
         return Listed([one.box for one in self._fleet.listed], hidden)
 
