@@ -52,7 +52,7 @@ class Teller(Protocol):
 
 
 class Arrivals:
-    """`boxes` are the launcher's machines; `pace` is how much slower than usual they are looked for."""
+    """`boxes` are the machines of `launcher`; `soon_s` is between two looks while a donor is likely to be at it."""
 
     def __init__(
         self,

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from canned import Canned, canned, reply
 
+from cluster_bot.errors import UserError
 from cluster_bot.launchers.github_actions.api import GithubApi
 from cluster_bot.launchers.github_actions.donation import Download, Registration, download_of, script
 from cluster_bot.launchers.github_actions.fleet import Fleet
 from cluster_bot.launchers.github_actions.gpus import GpuSettings
+from cluster_bot.launchers.github_actions.runners import Runners
 
 OURS, THEIRS = "GET /actions/runners", "GET /orgs/gpu-club/actions/runners"
 HOME = {"owner": {"login": "gpu-club", "type": "Organization"}, "private": True}
@@ -98,6 +100,24 @@ async def test_configured_gpus_stay_what_they_are(github: Canned) -> None:
     await here.refresh()
     assert [gpu.name for gpu in here.gpus] == ["BIG"]
     assert here.gpu("big@a") == GpuSettings("big@a", "my.yml", ("big", "cluster-a"))
+
+
+async def test_what_cannot_be_seen_is_not_gone(github: Canned) -> None:
+    github.say(THEIRS, reply({"runners": [runner("box", "nvidia")]}))
+    here = fleet(github)
+    boxes = Runners(GithubApi("ghp_secret", "gpu-club/kernels", base_url=github.url, timeout_s=1), here)
+    seen = await boxes.sight("BOX")
+    assert seen is not None
+    assert seen.whose == "gpu-club"
+    assert (await boxes.listed()).hidden == ""
+    github.say(THEIRS, reply({"message": "Must be an organisation owner"}, 403))
+    await here.look(hidden_too=True)
+    with pytest.raises(UserError, match='give it the scope "admin:org"'):
+        await boxes.sight("box")
+    github.say("GET /actions/runners", reply({"message": "Not Found"}, 404))
+    await here.look(hidden_too=True)
+    with pytest.raises(UserError, match='give it the scope "admin:org"'):
+        await boxes.listed()
 
 
 async def test_a_person_has_no_organisation(github: Canned) -> None:

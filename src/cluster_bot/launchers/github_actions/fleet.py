@@ -70,6 +70,11 @@ class Fleet:
         return tuple(self._hidden_at)
 
     @property
+    def place(self) -> str:
+        """Where machines are added, as far as that is known: the organisation's path, or "" for the repository."""
+        return self._home.organisation if self._home else ""
+
+    @property
     def sees_some(self) -> bool:
         """Whether a place lists its runners, be there any or not."""
         return bool(self._seen)

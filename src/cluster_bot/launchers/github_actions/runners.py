@@ -68,7 +68,10 @@ class Runners:
     async def sight(self, name: str) -> Box | None:
         """One of them, as GitHub lists it now or did a moment ago."""
         await _reached(self._fleet.look(SIGHT_S))
-        return next((one.box for one in self._fleet.listed if one.box.name.lower() == name.lower()), None)
+        found = next((one.box for one in self._fleet.listed if one.box.name.lower() == name.lower()), None)
+        if found is None and self._fleet.place in self._fleet.hidden:
+            raise self._not_allowed(READ, organisation=bool(self._fleet.place))
+        return found
 
     # --- adding -------------------------------------------------------------------------------------------------
 
