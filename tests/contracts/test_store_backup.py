@@ -15,6 +15,7 @@ from sqlalchemy import insert, select
 from stores import NOW, admitted, launched, log, opened
 
 from cluster_bot.errors import StartupError
+from cluster_bot.runs.machines import Expected
 from cluster_bot.runs.orders import Entry
 from cluster_bot.runs.ports import Place
 from cluster_bot.runs.run import Handle, Member, Run, Status
@@ -80,6 +81,7 @@ async def test_all_there_is_comes_back_on_any_database(store: SqlStore, url: str
     run = await ended(store, "over")
     entry = Entry("5", "paused", NOW, Member("1", "ann"))
     await store.book.change("5", lambda orders: replace(orders, log_channel="7"), entry)
+    await store.expected.put(Expected("b" * 32, "box", "H100", "github", entry.by or Member("", ""), "5", LATER))
     before = rows_at(url)
     assert all(before.values()), "a table is empty, so its copy shows nothing"
     await taken(url, file)

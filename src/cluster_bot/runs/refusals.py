@@ -83,6 +83,16 @@ class Refusal(StrEnum):
     TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
     GPU_NOT_ON_OFFER = "gpu_not_on_offer"
     NOTHING_ON_OFFER = "nothing_on_offer"
+    BAD_MACHINE_NAME = "bad_machine_name"
+    BAD_GPU_LABEL = "bad_gpu_label"
+    MACHINE_EXISTS = "machine_exists"
+    NO_SUCH_MACHINE = "no_such_machine"
+    MACHINE_BUSY = "machine_busy"
+    NO_SUCH_GROUP = "no_such_group"
+    NO_GROUPS = "no_groups"
+    RUNNERS_NOT_ALLOWED = "runners_not_allowed"
+    GITHUB_AWAY = "github_away"
+    GITHUB_ODD = "github_odd"
 
 
 SENTENCES: dict[Refusal, str] = {
@@ -194,6 +204,26 @@ SENTENCES: dict[Refusal, str] = {
     ),
     Refusal.GPU_NOT_ON_OFFER: "Nobody here offers that GPU at the moment; choose one of {offered}.",
     Refusal.NOTHING_ON_OFFER: "No launcher offers a GPU at the moment; try again in a moment, or ask an admin.",
+    Refusal.BAD_MACHINE_NAME: (
+        "A machine's name is up to 40 letters, digits, dots, dashes and underscores, the first a letter or a digit; "
+        "give it another."
+    ),
+    Refusal.BAD_GPU_LABEL: (
+        "A GPU's name is up to 40 letters, digits, dots, dashes and underscores, such as `H100`, and no label that "
+        "means something else to GitHub; give it another."
+    ),
+    Refusal.MACHINE_EXISTS: (
+        "There is a runner called `{name}` already; choose another name, or `/admin runner remove` it first."
+    ),
+    Refusal.NO_SUCH_MACHINE: "There is no runner of that name; `/admin runners` shows which there are.",
+    Refusal.MACHINE_BUSY: (
+        "`{name}` is in the middle of a run; remove it when that is over, or `/cancel` the run first."
+    ),
+    Refusal.NO_SUCH_GROUP: "There is no such group of runners; choose one of {offered}.",
+    Refusal.NO_GROUPS: "Only an organisation has groups of runners, and a person owns this repository; leave it out.",
+    Refusal.RUNNERS_NOT_ALLOWED: "GitHub does not let the bot's login do that; {how}.",
+    Refusal.GITHUB_AWAY: "I could not ask GitHub: {why}; try again in a minute.",
+    Refusal.GITHUB_ODD: "GitHub gave an answer to {what} that I don't understand; try again, or look at the log.",
 }
 
 

@@ -15,7 +15,7 @@ from cluster_bot.store.dialects import Dialect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The revision of the newest step there.
-NEWEST = "0005"
+NEWEST = "0006"
 
 
 def bring_up_to_date(dialect: Dialect) -> None:
