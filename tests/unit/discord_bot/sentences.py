@@ -166,7 +166,6 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
 }
 # They tell texts apart, and have none of their own.
 RECOGNISERS = {
-    "entry_number",
     "is_part",
     "is_anchor",
     "is_status",

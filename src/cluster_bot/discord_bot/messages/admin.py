@@ -123,12 +123,6 @@ def entry_mark(number: int) -> str:
     return f"-# journal {number}"
 
 
-def entry_number(text: str) -> int | None:
-    """The number of the entry that a message shows, None where it shows none."""
-    word, _, number = text.rpartition("\n")[2].rpartition(" ")
-    return int(number) if word == "-# journal" and number.isascii() and number.isdecimal() else None
-
-
 def journal(entries: Sequence[Entry]) -> str:
     """The newest entries, newest first."""
     lines = [f"<t:{int(one.at)}:f> {_told(one)}" for one in entries]
