@@ -47,6 +47,7 @@ class Desk:
         self._values = values or {}
         self._clock = clock
         self._everywhere = Orders()
+        self._changes = 0
         self._ears: list[Ear] = []
         self.home = home
 
@@ -62,8 +63,11 @@ class Desk:
 
     async def in_force(self, scope: str) -> InForce:
         """What holds in a scope, now."""
+        before = self._changes
         found = await self._book.orders(EVERYWHERE, scope)
-        self._everywhere = found[EVERYWHERE]
+        # What was read while an order was given may be older than it.
+        if before == self._changes:
+            self._everywhere = found[EVERYWHERE]
         return InForce(found[EVERYWHERE], Orders() if scope == EVERYWHERE else found[scope])
 
     def spans(self, scope: str) -> bool:
@@ -120,6 +124,7 @@ class Desk:
         after = await self._book.change(scope, change, entry)
         if scope == EVERYWHERE:
             self._everywhere = after
+            self._changes += 1
         log.info("order given", extra={"action": "order", "scope": scope, "by": by.id})
         self._tell()
         return after

@@ -1,0 +1,76 @@
+"""What the desk answers where nothing can be awaited, and who is told that the bot is drained."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster_bot.hints import LocalHints
+from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE, Decided, Orders
+from cluster_bot.runs.run import Member
+from cluster_bot.scheduling.desk import Desk
+from cluster_bot.scheduling.draining import Draining
+from cluster_bot.store import SqlStore
+
+ADA = Member("1", "ada")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    opened = await SqlStore.open(f"sqlite:///{tmp_path / 'bot.sqlite3'}")
+    yield opened
+    await opened.close()
+
+
+class SlowBook:
+    """A book of which each read waits, once `slow`, between having read and telling."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._book = store.book
+        self.read, self.go = asyncio.Event(), asyncio.Event()
+        self.slow = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._book, name)
+
+    async def orders(self, *scopes: str) -> Mapping[str, Orders]:
+        found = await self._book.orders(*scopes)
+        if self.slow:
+            self.read.set()
+            await self.go.wait()
+        return found
+
+
+async def test_what_was_read_before_an_order_does_not_undo_it(store: SqlStore) -> None:
+    book = SlowBook(store)
+    desk = Desk(book)
+    book.slow = True
+    reading = asyncio.create_task(desk.in_force("8"))
+    await book.read.wait()
+    await desk.change(EVERYWHERE, ADA, "set it", lambda orders: orders.with_value("queue_limit_s", 7))
+    book.go.set()
+    await reading
+    assert desk.rules.queue_limit_s == 7
+
+
+async def test_a_database_that_is_away_for_a_moment_keeps_nobody_from_hearing_of_the_drain(store: SqlStore) -> None:
+    desk, news = Desk(store.book), LocalHints()
+    count, asked, told = store.count, asyncio.Event(), asyncio.Event()
+
+    async def away(which: object) -> int:
+        asked.set()
+        raise OSError("the database is away")
+
+    store.count = away  # type: ignore[method-assign]
+    drain = Decided("ada", 1.0, drain=True)
+    work = asyncio.create_task(Draining(desk, store, news, "drained", again_s=0.01).run())
+    await desk.change(EVERYWHERE, ADA, "drained", lambda orders: orders.with_pause(EVERYTHING, drain))
+    await asked.wait()
+    store.count = count  # type: ignore[method-assign]
+    desk.listen(told.set)
+    async with asyncio.timeout(10):
+        await told.wait()
+    work.cancel()
+    assert [one.text for one in await desk.journal(EVERYWHERE, 1)] == ["drained"]
