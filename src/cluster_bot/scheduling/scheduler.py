@@ -113,6 +113,8 @@ class Scheduler:
                 raise refusal from None
         if self._gate is not None:
             await self._gate.check(submission)
+            # A checker takes its time, and whoever paused, banned or drained meanwhile was told that nothing new comes.
+            submission = self._within_orders(submission, await self.desk.in_force(submission.scope))
         return await self._store.admit(submission, limits, self._clock())
 
     def _within_orders(self, submission: Submission, orders: InForce) -> Submission:
