@@ -121,6 +121,12 @@ def scope_of(interaction: discord.Interaction) -> str:
     return EVERYWHERE if interaction.guild_id is None or is_away(interaction) else str(interaction.guild_id)
 
 
+def scope_of_run(run: Run | Summary) -> str:
+    """Whose admins hear of what is done to a run: those of the server in which it was asked for, if in one."""
+    asked_in = DiscordOrigin.guild_of(run.origin)
+    return EVERYWHERE if asked_in is None else str(asked_in)
+
+
 def orders_of(interaction: discord.Interaction) -> InForce:
     """The orders in force when the interaction was let in."""
     return _entered(interaction).orders

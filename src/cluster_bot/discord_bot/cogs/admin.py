@@ -19,6 +19,7 @@ from cluster_bot.discord_bot.access import (
     orders_of,
     rules_over,
     scope_of,
+    scope_of_run,
 )
 from cluster_bot.discord_bot.gpu_choices import LONGEST_NAME, MOST_CHOICES, gpu_choices
 from cluster_bot.discord_bot.run_choices import run_number, stoppable_runs
@@ -181,11 +182,9 @@ class AdminCommands(
         # First the ban, so that nothing new comes in between.
         await self._desk.change(scope, by, told, lambda orders: orders.with_ban(key, ban))
         live = await self._scheduler.reading.live(key) if cancel_runs else []
-        numbers = await self._cancel(interaction, [one for one in live if rules_over(interaction, one)])
+        numbers = await self._cancel(interaction, [one for one in live if scope in (EVERYWHERE, scope_of_run(one))])
         if numbers:
-            also = messages.cancelled(numbers, key)
-            await self._desk.note(scope, also, by=by)
-            told = f"{told}; {also}"
+            told = f"{told}; {messages.cancelled(numbers, key)}"
         await done(interaction, told)
 
     @app_commands.command(name="unban", description="Let a banned member run programs again")
@@ -204,45 +203,57 @@ class AdminCommands(
     # --- runs ---------------------------------------------------------------------------------------------------
 
     @app_commands.command(name="cancel", description="Stop a run, all runs of a member, or all there are")
-    @app_commands.describe(run=messages.RUN, member=messages.CANCEL_MEMBER, all_runs=messages.CANCEL_ALL)
+    @app_commands.describe(
+        run=messages.RUN,
+        member=messages.CANCEL_MEMBER,
+        all_runs=messages.CANCEL_ALL,
+        everywhere=messages.EVERYWHERE_OPTION,
+    )
     async def cancel(
         self,
         interaction: discord.Interaction,
         run: str | None = None,
         member: discord.User | None = None,
         all_runs: bool = False,
+        everywhere: bool | None = None,
     ) -> None:
-        """Stop what this admin rules over."""
-        check_admin(interaction)
+        """Stop runs of this server, or of all; one that is named, wherever this admin rules over it."""
+        scope = scope_meant(self._desk, interaction, everywhere)
         if sum((run is not None, member is not None, all_runs)) != 1:
             raise refuse(Refusal.ONE_OF_THREE)
         number = None if run is None else run_number(run)
         await interaction.response.defer(ephemeral=True, thinking=True)
         live = await self._scheduler.reading.live(None if member is None else str(member.id))
-        meant = [one for one in live if rules_over(interaction, one) and number in (None, one.number)]
+        meant = [
+            one
+            for one in live
+            if rules_over(interaction, one)
+            and (scope in (EVERYWHERE, scope_of_run(one)) if number is None else one.number == number)
+        ]
         numbers = await self._cancel(interaction, meant)
         if not numbers:
             await interaction.edit_original_response(content=messages.NOTHING_CANCELLED)
             return
         owners = {one.owner.id for one in meant}
-        told = messages.cancelled(numbers, owners.pop() if len(owners) == 1 else "")
-        await self._desk.note(scope_of(interaction), told, by=member_of(interaction))
-        await done(interaction, told)
+        await done(interaction, messages.cancelled(numbers, owners.pop() if len(owners) == 1 else ""))
 
     @cancel.autocomplete("run")
     async def _live_runs(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         return await stoppable_runs(self._scheduler.reading, interaction, typed)
 
     async def _cancel(self, interaction: discord.Interaction, runs: Sequence[Summary]) -> list[int]:
-        """Cancel them; the numbers of those that were not over just then."""
-        numbers, by = [], member_of(interaction)
+        """Cancel them, and tell the admins of each server of theirs; the numbers of those not over just then."""
+        by = member_of(interaction)
+        ended: dict[tuple[str, str], list[int]] = {}
         for one in runs:
             try:
                 await self._scheduler.cancel(one.number, by, rules_over=lambda run: True)
-                numbers.append(one.number)
             except UserError:
                 continue
-        return numbers
+            ended.setdefault((scope_of_run(one), one.owner.id), []).append(one.number)
+        for (scope, owner), numbers in ended.items():
+            await self._desk.note(scope, messages.cancelled(numbers, owner), by=by)
+        return sorted((number for numbers in ended.values() for number in numbers), reverse=True)
 
     @app_commands.command(name="journal", description="What admins decided lately, and what they were told")
     @app_commands.describe(everywhere=messages.EVERYWHERE_OPTION)
