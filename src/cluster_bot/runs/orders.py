@@ -52,6 +52,12 @@ def _kind(gpu: str | None) -> str:
 EVERYTHING = machine()
 
 
+def names_gpu(typed: str) -> bool:
+    """Whether that is one GPU's name: no pattern of several, and not the count or the machine alone."""
+    kind = _kind(typed)
+    return bool(kind) and not set("*?[") & set(kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Orders:
     """The orders of one scope. Ids are the front end's, as text.

@@ -64,6 +64,7 @@ class Refusal(StrEnum):
     BAD_SETTING = "bad_setting"
     SETTING_OF_ALL = "setting_of_all"
     NOT_MORE_THAN_ALL = "not_more_than_all"
+    NO_GPU_NAME = "no_gpu_name"
     NOTHING_PAUSED = "nothing_paused"
     NOT_BANNED = "not_banned"
     NOT_EVERYBODY = "not_everybody"
@@ -166,6 +167,7 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NOT_MORE_THAN_ALL: (
         "`{name}` can't be more here than for all servers, which is {most}; give less, or ask whoever runs this bot."
     ),
+    Refusal.NO_GPU_NAME: "Give one GPU by its name, such as `H100`; leave it out for all of them.",
     Refusal.NOTHING_PAUSED: "That is not paused; look at `/admin settings` for what is.",
     Refusal.NOT_BANNED: "That member is not banned; look at `/admin settings` for who is.",
     Refusal.NOT_EVERYBODY: "Not everybody can be an admin; choose a role that only some members have.",

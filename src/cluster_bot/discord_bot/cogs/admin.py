@@ -25,7 +25,7 @@ from cluster_bot.discord_bot.gpu_choices import LONGEST_NAME, MOST_CHOICES, gpu_
 from cluster_bot.discord_bot.run_choices import run_number, stoppable_runs
 from cluster_bot.discord_bot.run_views import text_view
 from cluster_bot.errors import UserError
-from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE, MOST_WHY, Decided, Orders, machine
+from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE, MOST_WHY, Decided, Orders, machine, names_gpu
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.summary import Summary
 from cluster_bot.scheduling.desk import Desk
@@ -90,7 +90,7 @@ class AdminCommands(
         scope = scope_meant(self._desk, interaction, everywhere)
         if launcher is not None and launcher.lower() not in self._scheduler.launchers:
             raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher="…")
-        await self._pause(interaction, scope, machine(launcher, gpu), self._decided(interaction, why, hours))
+        await self._pause(interaction, scope, _meant(launcher, gpu), self._decided(interaction, why, hours))
 
     @app_commands.command(name="drain", description="Take no new runs, and say when the last one has ended")
     @app_commands.describe(why=messages.WHY)
@@ -120,7 +120,7 @@ class AdminCommands(
         """Take pauses back."""
         scope = scope_meant(self._desk, interaction, everywhere)
         standing = (await self._desk.orders(scope)).pauses
-        whats = [machine(launcher, gpu)] if launcher or gpu else list(standing)
+        whats = [_meant(launcher, gpu)] if launcher or gpu else list(standing)
         if not whats or not set(whats) <= set(standing):
             raise refuse(Refusal.NOTHING_PAUSED)
 
@@ -272,6 +272,13 @@ class AdminCommands(
     ) -> Decided:
         now, by = self._desk.now(), member_of(interaction)
         return Decided(by.name, now, None if hours is None else now + hours * _HOUR_S, " ".join(why.split()), drain)
+
+
+def _meant(launcher: str | None, gpu: str | None) -> str:
+    """What is to be paused or resumed. A pattern, or a machine alone, would be everything, or nothing."""
+    if gpu is not None and not names_gpu(gpu):
+        raise refuse(Refusal.NO_GPU_NAME)
+    return machine(launcher, gpu)
 
 
 def _is_admin(interaction: discord.Interaction, member: discord.User | discord.Member) -> bool:

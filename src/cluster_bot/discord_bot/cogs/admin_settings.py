@@ -62,7 +62,6 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
         return few or getattr(limits, knob.field), source
 
     @app_commands.command(name="set", description="Change a setting, with effect at once")
-    @app_commands.rename(setting="setting")
     @app_commands.describe(setting=messages.SETTING, value=messages.VALUE, everywhere=messages.EVERYWHERE_OPTION)
     async def set(
         self, interaction: discord.Interaction, setting: Typed, value: Typed, everywhere: bool | None = None
@@ -171,13 +170,15 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
 
     @app_commands.command(name="channel", description="Keep runs to some channels of this server")
     @app_commands.describe(channel=messages.CHANNEL, allowed=messages.CHANNEL_ALLOWED)
-    async def channel(self, interaction: discord.Interaction, channel: Channel, allowed: bool = True) -> None:
-        """Allow one, or allow it no more."""
+    async def channel(
+        self, interaction: discord.Interaction, channel: Channel | None = None, allowed: bool = True
+    ) -> None:
+        """Allow one, or allow it no more; without one, all again: one that was deleted cannot be chosen any more."""
         check_admin(interaction)
-        scope, key = scope_of(interaction), str(channel.id)
+        scope, key = scope_of(interaction), "" if channel is None else str(channel.id)
 
         def changed(known: tuple[str, ...]) -> tuple[str, ...]:
-            return (*(one for one in known if one != key), *([key] if allowed else []))
+            return () if not key else (*(one for one in known if one != key), *([key] if allowed else []))
 
         told = messages.channels_set(changed(orders_of(interaction).here.channels))
         await self._desk.change(

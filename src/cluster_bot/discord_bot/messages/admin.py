@@ -26,7 +26,9 @@ ROLE_NOTE = (
 Both = Sequence[tuple[Orders, bool]]
 
 ALL_SERVERS = " for all servers"
-LONGEST_ENTRY, LONGEST_BOX, BANS_SHOWN, SHARES_SHOWN, CANCELLED_SHOWN = 1800, 3900, 15, 10, 20
+LONGEST_ENTRY, LONGEST_BOX, CANCELLED_SHOWN = 1800, 3900, 20
+# Of a kind of order, and of its text, so that a page of them has room for all kinds, and for the settings.
+PAUSES_SHOWN, BANS_SHOWN, SHARES_SHOWN, ROLES_SHOWN, LONGEST_LIST = 15, 15, 10, 10, 700
 FIRST_STEPS = """\
 👋 **Hello, I run GPU programs for the members of this server.**
 Members: type `/run` and choose where to run; the output comes in a thread. `/gpus` shows what there is.
@@ -137,7 +139,7 @@ def overview(orders: InForce, values: Sequence[tuple[Knob, object, str]], log_ch
     here = orders.here
     both = ((orders.everywhere, several), (here, False))
     channels = _list([f"<#{one}>" for one in here.channels], 10) or "all"
-    roles = "".join(f", <@&{one}>" for one in here.admin_roles)
+    roles = _list(["", *(f"<@&{one}>" for one in here.admin_roles)], 1 + ROLES_SHOWN)
     return _cut(
         [
             "### Orders",
@@ -171,7 +173,7 @@ def _pauses(both: Both) -> str:
         for orders, wide in both
         for what, pause in sorted(orders.pauses.items())
     ]
-    return "; ".join(found) or "nothing"
+    return _list(found, PAUSES_SHOWN, "; ") or "nothing"
 
 
 def _bans(both: Both) -> str:
@@ -186,8 +188,7 @@ def _shares(both: Both) -> list[str]:
         for mention, shares in (("<@&{}>", orders.roles), ("<@{}>", orders.members))
         for key, share in shares.items()
     ]
-    more = [f"… and {len(found) - SHARES_SHOWN} more"] if len(found) > SHARES_SHOWN else []
-    return ["### Other limits", *found[:SHARES_SHOWN], *more] if found else []
+    return ["### Other limits", _list(found, SHARES_SHOWN, "\n")] if found else []
 
 
 def _share(share: Share) -> str:
@@ -213,9 +214,15 @@ def _numbers(numbers: Sequence[int]) -> str:
     return _list([f"#{one}" for one in numbers], CANCELLED_SHOWN)
 
 
-def _list(found: Sequence[str], most: int) -> str:
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
+def _list(found: Sequence[str], most: int, between: str = ", ") -> str:
+    """So many of them, or fewer where these are long, and how many more there are."""
+    shown: list[str] = []
+    for one in found[:most]:
+        if shown and len(between.join([*shown, one])) > LONGEST_LIST:
+            break
+        shown.append(one)
+    more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    return between.join(shown) + more
 
 
 def _cut(lines: Sequence[str]) -> str:
