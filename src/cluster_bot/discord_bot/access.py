@@ -107,7 +107,9 @@ def _missing(interaction: discord.Interaction) -> list[str]:
 def _channels(interaction: discord.Interaction) -> set[str]:
     """The channel, and the one that its thread or the category that it is in belongs to."""
     channel = interaction.channel
-    found = (interaction.channel_id, getattr(channel, "parent_id", None), getattr(channel, "category_id", None))
+    parent = channel.parent if isinstance(channel, discord.Thread) else channel
+    # Not the thread's own: the library raises where it does not know the channel, as just after a start.
+    found = (interaction.channel_id, getattr(channel, "parent_id", None), getattr(parent, "category_id", None))
     return {str(one) for one in found if one is not None}
 
 

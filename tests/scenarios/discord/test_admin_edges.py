@@ -57,3 +57,13 @@ async def test_however_much_is_ordered_the_settings_are_shown(town: Town, boss: 
     shown = await told(boss, town, "settings")
     assert "`log_level`" in shown
     assert "and 1" in shown.partition("**Banned**")[2]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_in_a_thread_of_a_channel_that_is_not_known_yet(town: Town, boss: Acting) -> None:
+    """As just after a start, before Discord has told which channels there are."""
+    place = await town.open("print()")
+    await told(boss, town, "channel", channel=town.general)
+    gone = {"id": str(town.general), "guild_id": str(town.server.guild_id), "type": 0, "name": "general"}
+    town.server.gateway.dispatch("CHANNEL_DELETE", gone)
+    assert "is here" in (await (await town.run("print()", channel=place.room)).answered()).content
