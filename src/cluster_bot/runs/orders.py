@@ -25,6 +25,7 @@ MOST_WHY = 200
 class Decided:
     """Who decided something, when (seconds since the epoch), until when (None: for good) and why, "" unsaid.
 
+    `why` is ready for the front end to show.
     `drain`: a pause that waits for the last run, because the bot is to be stopped.
     """
 

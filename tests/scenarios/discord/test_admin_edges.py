@@ -67,3 +67,20 @@ async def test_in_a_thread_of_a_channel_that_is_not_known_yet(town: Town, boss: 
     gone = {"id": str(town.general), "guild_id": str(town.server.guild_id), "type": 0, "name": "general"}
     town.server.gateway.dispatch("CHANNEL_DELETE", gone)
     assert "is here" in (await (await town.run("print()", channel=place.room)).answered()).content
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_reason_is_text_wherever_it_is_read(town: Town, boss: Acting) -> None:
+    why, shown = (
+        "[appeal](https://evil.example) `now` @here",
+        "\\[appeal\\]\\(https\\://evil.example\\) \\`now\\` @\u200bhere",
+    )
+    assert f"({shown})" in await told(boss, town, "ban", member=town.ada, why=why)
+    refused(await (await town.run("print()")).answered(), f"({shown})")
+    await told(boss, town, "unban", member=town.ada)
+    await told(boss, town, "pause", why=why)
+    refused(await (await town.run("print()")).answered(), f"({shown})")
+    journal = await ask(boss, town, "journal")
+    assert journal.message is not None
+    [text] = journal.message.components[0]["components"]
+    assert text["content"].count(f"({shown})") == 2

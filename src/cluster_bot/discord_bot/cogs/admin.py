@@ -271,7 +271,8 @@ class AdminCommands(
         self, interaction: discord.Interaction, why: str, hours: float | None = None, *, drain: bool = False
     ) -> Decided:
         now, by = self._desk.now(), member_of(interaction)
-        return Decided(by.name, now, None if hours is None else now + hours * _HOUR_S, " ".join(why.split()), drain)
+        until = None if hours is None else now + hours * _HOUR_S
+        return Decided(by.name, now, until, messages.said_why(why), drain)
 
 
 def _meant(launcher: str | None, gpu: str | None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cluster_bot.discord_bot.messages.words import code, plain
 from cluster_bot.runs.knobs import KNOBS, Knob
-from cluster_bot.runs.orders import ANY, EVERYTHING, Decided, Entry, InForce, Orders
+from cluster_bot.runs.orders import ANY, EVERYTHING, MOST_WHY, Decided, Entry, InForce, Orders
 from cluster_bot.runs.shares import Share
 
 DONE = "Done: {order}."
@@ -47,6 +47,11 @@ answer nothing."""
 def live_runs(count: int) -> str:
     """How many runs are under way."""
     return "1 run" if count == 1 else f"{count} runs"
+
+
+def said_why(typed: str) -> str:
+    """Why an admin decided something, as everybody reads it."""
+    return plain(typed, MOST_WHY)
 
 
 def subject(what: str) -> str:
@@ -207,7 +212,7 @@ def _scope(everywhere: bool) -> str:
 
 def _terms(decided: Decided) -> str:
     until = "" if decided.until is None else f" until <t:{int(decided.until)}:f>"
-    return until + (f" ({plain(decided.why, 200)})" if decided.why else "")
+    return until + (f" ({decided.why})" if decided.why else "")
 
 
 def _numbers(numbers: Sequence[int]) -> str:
