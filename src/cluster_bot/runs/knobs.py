@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cluster_bot.runs.rules import minutes
-
 UNLIMITED, DEFAULT = "unlimited", "default"
 # As good as without a limit: as many as all may have together is a limit of its own.
 MANY = 1_000_000
-_PATTERN = re.compile(r"[!-_a-~]{1,100}")
+# Without a count or a machine, as in `H100:2` and `H100@box`: what is asked for is compared without them.
+_PATTERN = re.compile(r"[!-9;-?A-_a-~]{1,100}")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -38,7 +37,8 @@ class Knob:
             return UNLIMITED
         if isinstance(value, list | tuple):
             return " ".join(map(str, value)) or "none"
-        return minutes(60 * value) if isinstance(value, float) else str(value)
+        # As many digits as `_number` takes.
+        return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def _whole(least: int, most: int, *, unlimited: bool = False, many: bool = False) -> Callable[[str], int | None]:
@@ -107,7 +107,13 @@ KNOBS: Mapping[str, Knob] = {
             _number(0, MANY, unlimited=True),
             share=True,
         ),
-        Knob("gpus", "gpus", 'names of GPUs such as "T4 H100*", "*" for all, or "none"', _patterns, share=True),
+        Knob(
+            "gpus",
+            "gpus",
+            'names of GPUs, without a count, such as "T4 H100*", "*" for all, or "none"',
+            _patterns,
+            share=True,
+        ),
         Knob("time_limit_s", "time_limit_s", f"seconds from 1 to {_DAY_S}", _whole(1, _DAY_S)),
         Knob("max_time_limit_s", "max_time_limit_s", f"seconds from 1 to {_DAY_S}", _whole(1, _DAY_S), share=True),
         Knob("runs_in_all", "live_in_all", "a whole number from 0", _whole(0, MANY), shared=True),
