@@ -84,6 +84,11 @@ class Orders:
         found = (self.pauses.get(one) for one in wider)
         return next((one for one in found if one is not None and one.holds(now)), None)
 
+    def at(self, now: float) -> "Orders":
+        """Without the pauses and bans that are over."""
+        over = any(not one.holds(now) for one in (*self.pauses.values(), *self.bans.values()))
+        return replace(self, pauses=_holding(self.pauses, now), bans=_holding(self.bans, now)) if over else self
+
     def with_pause(self, what: str, pause: Decided | None) -> "Orders":
         """With a pause, or without it."""
         return replace(self, pauses=_with(self.pauses, what, pause))
@@ -118,6 +123,10 @@ class Orders:
         if role is not None:
             return replace(self, roles=_with(self.roles, role, share or None))
         return replace(self, members=_with(self.members, str(member), share or None))
+
+
+def _holding(decided: Mapping[str, Decided], now: float) -> dict[str, Decided]:
+    return {key: one for key, one in decided.items() if one.holds(now)}
 
 
 def _with(known: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:

@@ -68,15 +68,16 @@ class Desk:
         # What was read while an order was given may be older than it.
         if before == self._changes:
             self._everywhere = found[EVERYWHERE]
-        return InForce(found[EVERYWHERE], Orders() if scope == EVERYWHERE else found[scope])
+        now = self._clock()
+        return InForce(found[EVERYWHERE].at(now), Orders() if scope == EVERYWHERE else found[scope].at(now))
 
     def spans(self, scope: str) -> bool:
         """Whether what is decided for a scope holds for several communities."""
         return scope == EVERYWHERE and self.home is None
 
     async def orders(self, scope: str) -> Orders:
-        """The orders of one scope alone."""
-        return (await self._book.orders(scope))[scope]
+        """The orders of one scope alone, without what is over."""
+        return (await self._book.orders(scope))[scope].at(self._clock())
 
     def limits(self, orders: InForce, member: str = "", groups: Collection[str] = ()) -> Limits:
         """What a member may have; without one: what everybody has."""
@@ -120,8 +121,9 @@ class Desk:
 
     async def change(self, scope: str, by: Member, text: str, change: Callable[[Orders], Orders]) -> Orders:
         """Give an order; `text` is its entry in the journal. Raises what `change` raises, and nothing is changed."""
-        entry = Entry(scope, text, self._clock(), by)
-        after = await self._book.change(scope, change, entry)
+        now = self._clock()
+        # What is over goes with it: else a community's orders would grow for ever.
+        after = await self._book.change(scope, lambda orders: change(orders.at(now)), Entry(scope, text, now, by))
         if scope == EVERYWHERE:
             self._everywhere = after
             self._changes += 1

@@ -55,6 +55,19 @@ async def test_what_was_read_before_an_order_does_not_undo_it(store: SqlStore) -
     assert desk.rules.queue_limit_s == 7
 
 
+async def test_what_is_over_is_forgotten_with_the_next_order(store: SqlStore) -> None:
+    now = [100.0]
+    desk, short = Desk(store.book, clock=lambda: now[0]), Decided("ada", 100.0, until=150.0)
+    await desk.change("8", ADA, "did", lambda orders: orders.with_pause(EVERYTHING, short).with_ban("7", short))
+    assert (await desk.orders("8")).bans == {"7": short}
+    now[0] = 150.0
+    # Whoever asks what is ordered is told what holds.
+    assert await desk.orders("8") == Orders()
+    assert (await desk.in_force("8")).here == Orders()
+    await desk.change("8", ADA, "did", lambda orders: orders.with_log_channel("9"))
+    assert (await store.book.orders("8"))["8"] == Orders(log_channel="9")
+
+
 async def test_a_database_that_is_away_for_a_moment_keeps_nobody_from_hearing_of_the_drain(store: SqlStore) -> None:
     desk, news = Desk(store.book), LocalHints()
     count, asked, told = store.count, asyncio.Event(), asyncio.Event()
