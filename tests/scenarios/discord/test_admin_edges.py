@@ -84,3 +84,19 @@ async def test_a_reason_is_text_wherever_it_is_read(town: Town, boss: Acting) ->
     assert journal.message is not None
     [text] = journal.message.components[0]["components"]
     assert text["content"].count(f"({shown})") == 2
+
+
+async def test_whoever_runs_the_bot_takes_back_what_an_admin_of_its_only_server_ordered(
+    town: Town, boss: Acting
+) -> None:
+    helper = town.server.member("helper", permissions=["MANAGE_GUILD"])
+    async with town.bot(discord_operators=frozenset({boss.user_id})):
+        await told(helper, town, "ban", member=town.ada)
+        assert (await told(boss, town, "unban", member=town.ada)).startswith("Done: unbanned")
+        await told(helper, town, "pause")
+        await told(boss, town, "pause", launcher="local")
+        refused(await ask(helper, town, "resume", launcher="local"), "That is not paused")
+        assert await told(boss, town, "resume") == "Done: resumed `local`, everything."
+        assert "is here" in (await (await town.run("print()")).answered()).content
+        refused(await ask(boss, town, "resume"), "That is not paused")
+        refused(await ask(boss, town, "unban", member=town.ada), "That member is not banned")

@@ -4,7 +4,7 @@ What may be set stands in `admin_settings`, whose commands `bot` adds to this gr
 decision is an order at the desk: kept, in force at once, and told in the journal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import discord
 from discord import app_commands
@@ -49,6 +49,12 @@ def scope_meant(desk: Desk, interaction: discord.Interaction, everywhere: bool |
         return EVERYWHERE
     check_admin(interaction)
     return scope_of(interaction)
+
+
+def scopes_meant(desk: Desk, interaction: discord.Interaction, everywhere: bool | None) -> list[str]:
+    """Where an order that is to be taken back may have been given: where both are one, this server's own too."""
+    scope = scope_meant(desk, interaction, everywhere)
+    return [scope, scope_of(interaction)] if scope == EVERYWHERE and everywhere is None else [scope]
 
 
 class AdminCommands(
@@ -118,20 +124,18 @@ class AdminCommands(
         everywhere: bool | None = None,
     ) -> None:
         """Take pauses back."""
-        scope = scope_meant(self._desk, interaction, everywhere)
-        standing = (await self._desk.orders(scope)).pauses
-        whats = [_meant(launcher, gpu)] if launcher or gpu else list(standing)
-        if not whats or not set(whats) <= set(standing):
+        meant = _meant(launcher, gpu) if launcher or gpu else None
+        resumed: set[str] = set()
+        for scope in scopes_meant(self._desk, interaction, everywhere):
+            standing = (await self._desk.orders(scope)).pauses
+            whats = [one for one in standing if meant in (None, one)]
+            if whats:
+                told = messages.resumed(whats, everywhere=self._desk.spans(scope))
+                await self._desk.change(scope, member_of(interaction), told, _without(whats))
+                resumed.update(whats)
+        if not resumed:
             raise refuse(Refusal.NOTHING_PAUSED)
-
-        def without(orders: Orders) -> Orders:
-            for what in whats:
-                orders = orders.with_pause(what, None)
-            return orders
-
-        told = messages.resumed(whats, everywhere=self._desk.spans(scope))
-        await self._desk.change(scope, member_of(interaction), told, without)
-        await done(interaction, told)
+        await done(interaction, messages.resumed(resumed, everywhere=self._desk.spans(scope)))
 
     @pause.autocomplete("launcher")
     @resume.autocomplete("launcher")
@@ -193,11 +197,13 @@ class AdminCommands(
         self, interaction: discord.Interaction, member: discord.User, everywhere: bool | None = None
     ) -> None:
         """Take a ban back."""
-        scope, key = scope_meant(self._desk, interaction, everywhere), str(member.id)
-        if key not in (await self._desk.orders(scope)).bans:
+        key, told = str(member.id), ""
+        for scope in scopes_meant(self._desk, interaction, everywhere):
+            if key in (await self._desk.orders(scope)).bans:
+                told = messages.unbanned(key, everywhere=self._desk.spans(scope))
+                await self._desk.change(scope, member_of(interaction), told, lambda orders: orders.with_ban(key, None))
+        if not told:
             raise refuse(Refusal.NOT_BANNED)
-        told = messages.unbanned(key, everywhere=self._desk.spans(scope))
-        await self._desk.change(scope, member_of(interaction), told, lambda orders: orders.with_ban(key, None))
         await done(interaction, told)
 
     # --- runs ---------------------------------------------------------------------------------------------------
@@ -280,6 +286,15 @@ def _meant(launcher: str | None, gpu: str | None) -> str:
     if gpu is not None and not names_gpu(gpu):
         raise refuse(Refusal.NO_GPU_NAME)
     return machine(launcher, gpu)
+
+
+def _without(whats: Sequence[str]) -> Callable[[Orders], Orders]:
+    def change(orders: Orders) -> Orders:
+        for what in whats:
+            orders = orders.with_pause(what, None)
+        return orders
+
+    return change
 
 
 def _is_admin(interaction: discord.Interaction, member: discord.User | discord.Member) -> bool:
