@@ -65,7 +65,8 @@ class Orders:
 
     `pauses` by what `machine` says, `bans` by member, `channels` where runs may be asked for (none: anywhere),
     `admin_roles` whose members are admins too, `log_channel` where the journal is shown, `values` by the names of
-    `runs.knobs`, `roles` and `members` other limits than everybody's. `greeted`: the first steps were shown.
+    `runs.knobs`, `roles` and `members` other limits than everybody's. `greeted`: the first
+    steps were shown, `turned_away`: that it is not served was.
     """
 
     pauses: Mapping[str, Decided] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Orders:
     roles: Mapping[str, Share] = field(default_factory=dict)
     members: Mapping[str, Share] = field(default_factory=dict)
     greeted: bool = False
+    turned_away: bool = False
 
     def paused(self, where: Where, now: float) -> Decided | None:
         """The pause that keeps a run from going there."""
@@ -114,9 +116,9 @@ class Orders:
         """With another channel for the journal, "" for none."""
         return replace(self, log_channel=channel)
 
-    def with_greeting(self) -> "Orders":
-        """With the first steps shown."""
-        return replace(self, greeted=True)
+    def with_greeting(self, *, served: bool) -> "Orders":
+        """With the first steps shown, or, where it is not `served`, with that."""
+        return replace(self, greeted=True) if served else replace(self, turned_away=True)
 
     def with_share(self, *, role: str | None = None, member: str | None = None, share: Share) -> "Orders":
         """With other limits of a role or a member; an empty share: everybody's again."""

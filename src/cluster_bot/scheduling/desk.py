@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cluster_bot.errors import ClusterBotError, StartupError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.knobs import KNOBS
 from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE, Entry, InForce, OrderBook, Orders
@@ -52,8 +53,14 @@ class Desk:
         self.home = home
 
     async def open(self) -> None:
-        """Read what holds everywhere; before anything else."""
-        await self.in_force(EVERYWHERE)
+        """Read what holds everywhere; before anything else. Raises StartupError where that can't be understood."""
+        try:
+            await self.in_force(EVERYWHERE)
+        except ClusterBotError as error:
+            log.error("no start: %s", error, extra={"action": "orders_unreadable"})
+            raise StartupError(
+                "What admins ordered for all servers can't be read; use the version that wrote it, or restore a backup."
+            ) from None
 
     def listen(self, ear: Ear) -> None:
         """Call `ear()` after each change and each entry of the journal that this process makes, from the loop."""
