@@ -87,3 +87,14 @@ async def test_admins_hear_of_their_own_runs_wherever_they_are_cancelled_from(
         refused(
             await ask(helper, town.general, "admin cancel", all_runs=True, everywhere=True), "whoever runs this bot"
         )
+
+
+async def test_a_server_may_lower_what_a_role_has_everywhere(town: Town, boss: Acting, there: int) -> None:
+    helpers = town.server.admin.give_role(town.ada, "helpers")
+    async with town.bot(**(served(town, there, boss) | {"live_runs_per_member": 2})):
+        everywhere = {"role": helpers, "runs_at_once": "9", "everywhere": True}
+        assert "for all servers" in await told(boss, town.general, "limit", **everywhere)
+        for who in ({"role": helpers}, {"member": town.ada}):
+            said = await told(boss, town.general, "limit", **who, runs_at_once="5")
+            assert said.startswith("Done: gave"), said
+            assert "which is 9" in await told(boss, town.general, "limit", **who, runs_at_once="10")

@@ -76,7 +76,7 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
         usual = value.strip().lower() == DEFAULT
         chosen = self._usual(knob, scope, orders_of(interaction)) if usual else _read(knob, value)
         if scope != EVERYWHERE and not usual:
-            self._check_no_more(orders_of(interaction), {knob.field: chosen})
+            self._check_no_more(self._desk.limits(InForce(orders_of(interaction).everywhere)), {knob.field: chosen})
         told = messages.value_set(knob, chosen, usual=usual, everywhere=self._desk.spans(scope))
         await self._desk.change(
             scope,
@@ -91,9 +91,9 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
             return getattr(self._desk.limits(InForce(orders.everywhere)), knob.field)
         return self._desk.usual(knob.name)
 
-    def _check_no_more(self, orders: InForce, wished: Mapping[str, Any]) -> None:
-        """Refuse what would have no effect: a server can give its members less than all have, and not more."""
-        of_all = self._desk.limits(InForce(orders.everywhere))
+    @staticmethod
+    def _check_no_more(of_all: Limits, wished: Mapping[str, Any]) -> None:
+        """Refuse what would have no effect: a server can give less than what they have everywhere, and not more."""
         for knob in KNOBS.values():
             if knob.field not in wished or knob.field == "gpus":
                 continue
@@ -153,9 +153,13 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
         given = {KNOBS[name].field: _read(KNOBS[name], text) for name, text in typed.items() if text is not None}
         if bool(given) == reset:
             raise refuse(Refusal.NO_LIMITS_GIVEN)
-        if scope != EVERYWHERE:
-            self._check_no_more(orders_of(interaction), given)
         role_id, member_id = str(role.id) if role else None, str(member.id) if member else None
+        if scope != EVERYWHERE:
+            held = [role] if role is not None else member.roles if isinstance(member, discord.Member) else []
+            of_all = self._desk.limits(
+                InForce(orders_of(interaction).everywhere), member_id or "", [str(one.id) for one in held]
+            )
+            self._check_no_more(of_all, given)
 
         def change(orders: Orders) -> Orders:
             known = orders.members.get(str(member_id), {}) if role_id is None else orders.roles.get(role_id, {})
