@@ -155,7 +155,8 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
     Refusal.OPERATORS_ONLY: (
-        "That holds for all servers, so only whoever runs this bot can do it; ask them, or leave `everywhere` out."
+        "That holds for all servers, so only whoever runs this bot can do it, by `DISCORD_OPERATORS`; ask them, or "
+        "decide for this server alone."
     ),
     Refusal.BANNED: "An admin has banned you from running programs{until}{why}; talk to them if you think it is wrong.",
     Refusal.PAUSED: "New runs are paused{until}{why}; try again later, what is under way goes on.",
