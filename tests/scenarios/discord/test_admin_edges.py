@@ -100,3 +100,10 @@ async def test_whoever_runs_the_bot_takes_back_what_an_admin_of_its_only_server_
         assert "is here" in (await (await town.run("print()")).answered()).content
         refused(await ask(boss, town, "resume"), "That is not paused")
         refused(await ask(boss, town, "unban", member=town.ada), "That member is not banned")
+
+
+@pytest.mark.usefixtures("bot")
+async def test_where_there_is_one_server_its_journal_has_one_channel(town: Town, boss: Acting) -> None:
+    await told(boss, town, "log", channel=town.general, everywhere=True)
+    assert await told(boss, town, "log") == "Done: let the journal be shown nowhere."
+    assert "**Journal**: shown nowhere" in await told(boss, town, "settings")

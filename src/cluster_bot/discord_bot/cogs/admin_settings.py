@@ -217,7 +217,8 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
     ) -> None:
         """Choose the channel; the entry that says so is the first one there."""
         # The channel is a server's, and where there is one server it is everybody's too.
-        scope = scope_meant(self._desk, interaction, everywhere or False)
+        meant = scope_meant(self._desk, interaction, everywhere or False)
+        scope = meant if self._desk.spans(meant) else scope_of(interaction)
         if channel is not None:
             _check_may_write(channel)
         key = "" if channel is None else str(channel.id)
