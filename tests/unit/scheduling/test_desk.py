@@ -73,8 +73,10 @@ async def test_what_is_over_is_forgotten_with_the_next_order(store: SqlStore) ->
 
 
 async def test_a_bot_does_not_start_on_orders_that_it_cannot_read(store: SqlStore, tmp_path: Path) -> None:
-    with dialect_of(f"sqlite:///{tmp_path / 'bot.sqlite3'}").writer().begin() as connection:
+    engine = dialect_of(f"sqlite:///{tmp_path / 'bot.sqlite3'}").writer()
+    with engine.begin() as connection:
         connection.execute(insert(orders).values(scope=EVERYWHERE, document='{"pauses": 3}'))
+    engine.dispose()
     with pytest.raises(StartupError, match="restore a backup"):
         await Desk(store.book).open()
 
