@@ -37,8 +37,7 @@ class Knob:
             return UNLIMITED
         if isinstance(value, list | tuple):
             return " ".join(map(str, value)) or "none"
-        # As many digits as `_number` takes.
-        return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+        return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _whole(least: int, most: int, *, unlimited: bool = False, many: bool = False) -> Callable[[str], int | None]:
