@@ -38,7 +38,7 @@ from cluster_bot.scheduling.follower import Follower
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.settings import Settings
-from cluster_bot.store import SqlStore
+from cluster_bot.store import SqlStore, only_bot
 from cluster_bot.web.github_webhook import PATH as WEBHOOK_PATH
 from cluster_bot.web.github_webhook import Ear, GithubWebhook
 from cluster_bot.web.metrics import LoopLag, Metrics
@@ -361,9 +361,10 @@ def web_rooms(settings: Settings, parts: Parts) -> list[Routed]:
 
 
 async def serve(settings: Settings, *, debug: bool = False) -> None:
-    """The whole bot, until cancelled."""
-    async with open_parts(settings) as parts:
+    """The whole bot, until cancelled; with `debug` the staging one, which shares nothing with the other."""
+    settings = settings.for_staging() if debug else settings
+    async with only_bot(settings.database()) as alone, open_parts(settings) as parts:
         # What was made so far stays for ever: without this, each full collection looks through all of it for a tenth of
         # a second, in which the loop stands still.
         gc.freeze()
-        await run_bot(settings, parts, debug=debug)
+        await alone.during(run_bot(settings, parts, debug=debug))
