@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster_bot.data_folder import DataFolder
+from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
 from cluster_bot.discord_bot.journal_channel import JournalChannel
-from cluster_bot.discord_bot.messages import DRAINED
 from cluster_bot.discord_bot.thread_feed import ThreadFeed
+from cluster_bot.discord_bot.verify_feed import Tables, VerifyFeed
 from cluster_bot.errors import StartupError
 from cluster_bot.gate import AdminsGate, Checker
 from cluster_bot.hints import LocalHints
 from cluster_bot.log import get_logger, set_level
 from cluster_bot.meter import Meter
 from cluster_bot.runs.orders import OrderBook
-from cluster_bot.runs.ports import Launcher, Memory, Store
+from cluster_bot.runs.ports import Launcher, Memory, RunFeed, Store
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run
 from cluster_bot.runs.shares import Shares, parse_shares
@@ -37,6 +38,7 @@ from cluster_bot.scheduling.draining import Draining
 from cluster_bot.scheduling.follower import Follower
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
+from cluster_bot.scheduling.verifying import Verifier, is_verification
 from cluster_bot.settings import Settings
 from cluster_bot.store import SqlStore, only_bot
 from cluster_bot.web.github_webhook import PATH as WEBHOOK_PATH
@@ -304,9 +306,13 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     budget = Budget(settings.discord_writes_per_s)
     if settings.discord_api_url is not None:
         await point_at(settings.discord_api_url)
-    async with ClusterBot(scheduler, options) as bot:
+    verifier = Verifier(scheduler, parts.store, say=messages.verification_note)
+    async with ClusterBot(scheduler, options, verifier) as bot:
+        tables = Tables(bot, verifier, budget)
 
-        def make_feed(run: Run, memory: Memory) -> ThreadFeed:
+        def make_feed(run: Run, memory: Memory) -> RunFeed:
+            if is_verification(run.origin):
+                return VerifyFeed(run, memory, tables)
             return ThreadFeed(bot, run, memory, budget)
 
         relay = Relay(parts.store, make_feed, news=news, meter=meter)
@@ -334,7 +340,8 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
                 group.create_task(follower.run(), name=f"follower-{launcher.name}")
             group.create_task(relay.run(), name="relay")
             group.create_task(JournalChannel(bot, desk, budget).run(), name="journal")
-            group.create_task(Draining(desk, parts.store, news, DRAINED).run(), name="draining")
+            group.create_task(Draining(desk, parts.store, news, messages.DRAINED).run(), name="draining")
+            group.create_task(verifier.run(), name="verifier")
             group.create_task(bot.connect(reconnect=True), name="gateway")
 
 

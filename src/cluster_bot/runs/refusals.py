@@ -83,6 +83,9 @@ class Refusal(StrEnum):
     TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
     GPU_NOT_ON_OFFER = "gpu_not_on_offer"
     NOTHING_ON_OFFER = "nothing_on_offer"
+    VERIFYING_ALREADY = "verifying_already"
+    LAUNCHER_SILENT = "launcher_silent"
+    LAUNCHER_OFFERS_NOTHING = "launcher_offers_nothing"
 
 
 SENTENCES: dict[Refusal, str] = {
@@ -191,6 +194,9 @@ SENTENCES: dict[Refusal, str] = {
     ),
     Refusal.GPU_NOT_ON_OFFER: "Nobody here offers that GPU at the moment; choose one of {offered}.",
     Refusal.NOTHING_ON_OFFER: "No launcher offers a GPU at the moment; try again in a moment, or ask an admin.",
+    Refusal.VERIFYING_ALREADY: "A verification is under way already; wait until its table is complete.",
+    Refusal.LAUNCHER_SILENT: "`{launcher}` does not answer at the moment; try again in a minute, or look at the log.",
+    Refusal.LAUNCHER_OFFERS_NOTHING: "`{launcher}` offers no GPU at the moment; look at its runners, or its account.",
 }
 
 

@@ -21,7 +21,7 @@ from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Member, Reason, Run
 from cluster_bot.runs.spec import Auto, RunSpec, Where
-from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, expected_s, listed, ranked, why
+from cluster_bot.scheduling.choosing import Prefer, Waits, candidates, expected_s, listed, ranked, why
 from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.reading import Reading
 
@@ -240,7 +240,7 @@ class Scheduler:
                 limits.check_gpu(offering[0].where.gpu)
             offered = listed(offers)
             raise refuse(Refusal.GPU_NOT_ON_OFFER, offered=offered) if offered else refuse(Refusal.NOTHING_ON_OFFER)
-        refusals = await asyncio.gather(*(self._refusal_of(one, spec) for one in found))
+        refusals = await asyncio.gather(*(self.refusal_at(one.where, spec) for one in found))
         order = ranked((one for one, refusal in zip(found, refusals, strict=True) if refusal is None), prefer)
         if not order:
             raise next(refusal for refusal in refusals if refusal is not None)
@@ -249,14 +249,14 @@ class Scheduler:
         reason = why(order, prefer)
         return replace(spec, launcher=first.launcher, gpu=first.gpu, others=tuple(others), why=reason, auto=auto)
 
-    async def _refusal_of(self, one: Candidate, spec: RunSpec) -> UserError | None:
+    async def refusal_at(self, where: Where, spec: RunSpec) -> UserError | None:
         """Why the launcher could never start it; None where it could, or does not say in time."""
-        launcher = self._launchers[one.where.launcher]
+        launcher = self._launchers[where.launcher]
         if not isinstance(launcher, Discerning):
             return None
         try:
             async with asyncio.timeout(ANSWER_S):
-                await launcher.check(replace(spec, launcher=one.where.launcher, gpu=one.where.gpu))
+                await launcher.check(replace(spec, launcher=where.launcher, gpu=where.gpu))
         except UserError as refusal:
             return refusal
         except Exception:

@@ -10,4 +10,5 @@ from cluster_bot.discord_bot.messages.options import *  # noqa: F403
 from cluster_bot.discord_bot.messages.replies import *  # noqa: F403
 from cluster_bot.discord_bot.messages.runs import *  # noqa: F403
 from cluster_bot.discord_bot.messages.thread import *  # noqa: F403
+from cluster_bot.discord_bot.messages.verify import *  # noqa: F403
 from cluster_bot.discord_bot.messages.words import *  # noqa: F403
