@@ -292,6 +292,9 @@ class Verifier:
         every_h = float(self._desk.value("verify_every_h"))
         if every_h <= 0 or (last is not None and self._clock() < last.at + 3600 * every_h):
             return
+        if self._desk.draining_since is not None:
+            # Whoever waits for the last run to end shall not wait for ours.
+            return
         if not await self._under_way():
             await self._begin_scheduled(last)
 

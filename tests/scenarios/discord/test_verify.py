@@ -5,6 +5,7 @@ from __future__ import annotations
 from asking import ask, text
 from town import Town, refused
 
+from cluster_bot.launchers.local_process import LocalProcess
 from cluster_bot.runs.ports import GpuOffer, LaunchRefusedError
 from cluster_sandbox.discord import Acting, Interaction, MessageEvent
 from offering import Offering
@@ -88,3 +89,23 @@ async def test_it_is_the_operators(town: Town) -> None:
         assert wrong.content == "No launcher offers a GPU at the moment; try again in a moment, or ask an admin."
         done = await verify(town, carol, all_gpus=True)
         assert "All well" in await shows(town, done, "✅")
+
+
+async def test_the_schedule_is_set_at_once_and_tells_the_admins_once(town: Town) -> None:
+    admin, log = town.server.member("carol", administrator=True), town.server.add_channel("admins")
+    broken = [Offering("github", GpuOffer("NVIDIA"), refuses=BROKEN)]
+    async with town.bot(launchers=broken):
+        chosen = await admin.command("admin log", channel_id=town.general, options={"channel": log})
+        assert str(log) in (await chosen.answered()).content
+        await ask(town, "admin set", admin, setting="verify_every_h", value="0.001")
+        told = await town.event(lambda event: event.channel_id == log and "Not every launcher works" in event.content)
+        assert "❌ github NVIDIA: github refused to start it; " in told.content
+        assert [row[2] for row in rows(told.content)] == ["fails", "works"]
+    mended = LocalProcess(town.folder / "github", same_user="always", sandbox="none")
+    mended.name = "github"
+    async with town.bot(launchers=[mended]):
+        # Set to every few seconds, and not set anew.
+        await town.event(lambda event: event.channel_id == log and "All launchers work again" in event.content)
+    await mended.close()
+    notes = [one.content for one in town.server.messages(log) if "What the verification" in one.content]
+    assert len(notes) == 2
