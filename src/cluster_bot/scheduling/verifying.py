@@ -166,17 +166,21 @@ class Verifier:
 
         `origin.data` says where its table is shown; its key is not used.
         """
-        if await self._under_way():
-            raise refuse(Refusal.VERIFYING_ALREADY)
+        await self.check(asked)
         targets, left_out = await self.targets(asked)
         data = {**origin.data, "left_out": left_out}
         await self._submit(name, targets, Origin(origin.key, data))
         return await self.look(name, targets)
 
-    async def targets(self, asked: Asked) -> tuple[list[Where], int]:
-        """What to verify, and how many of them are too many."""
+    async def check(self, asked: Asked) -> None:
+        """Refuse, with UserError, what can be seen at once to be of no use."""
         if asked.launcher is not None and asked.launcher not in self._scheduler.launchers:
             raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher="…")
+        if await self._under_way():
+            raise refuse(Refusal.VERIFYING_ALREADY)
+
+    async def targets(self, asked: Asked) -> tuple[list[Where], int]:
+        """What to verify, and how many of them are too many."""
         offers = await self._scheduler.all_offers()
         found: list[Where] = []
         for launcher in self._scheduler.launchers:

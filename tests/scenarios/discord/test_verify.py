@@ -69,8 +69,7 @@ async def test_a_restarted_bot_finishes_the_table(town: Town) -> None:
         answer = await verify(town, admin)
         content = await shows(town, answer, "1 of 2 done")
         assert [row[2] for row in rows(content)] == ["waits", "works"]
-        told = (await verify(town, admin)).content
-        assert told == "A verification is under way already; wait until its table is complete."
+        refused(await verify(town, admin), "A verification is under way already; wait until its table is complete.")
     broken = Offering("modal", GpuOffer("T4"), refuses=BROKEN)
     async with town.bot(launchers=[broken]):
         content = await shows(town, answer, "1 of 2 not well")
@@ -84,7 +83,7 @@ async def test_it_is_the_operators(town: Town) -> None:
     async with town.bot(discord_operators=frozenset({carol.user_id})):
         refused(await verify(town, bob), "runs this bot")
         assert "verify" not in town.ada.commands(town.general)
-        assert (await verify(town, carol, launcher="nothing")).content.startswith("`/run …` is not switched on here")
+        refused(await verify(town, carol, launcher="nothing"), "`/run …` is not switched on here")
         wrong = await verify(town, carol, gpu="B200")
         assert wrong.content == "No launcher offers a GPU at the moment; try again in a moment, or ask an admin."
         done = await verify(town, carol, all_gpus=True)

@@ -37,6 +37,7 @@ class Verify(commands.Cog):
         """Give the runs, and answer with the table as it then stands."""
         check_operator(interaction)
         asked = Asked(launcher.strip().lower() if launcher else None, gpu, all_gpus)
+        await self._verifier.check(asked)
         # For all to see, and a message like any other, which can be brought up to date whenever the last one ends.
         await interaction.response.defer(thinking=True)
         message = await interaction.original_response()
