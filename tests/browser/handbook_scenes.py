@@ -282,6 +282,15 @@ async def resync(stage: Stage) -> None:
     await stage.picture(admin, "resync", "The answer, which only the admin sees")
 
 
+async def verify(stage: Stage) -> None:
+    """A table of all launchers, when each of them has ended."""
+    admin = await stage.enter("admin")
+    await send(await fill(admin, "verify"))
+    answer = answer_to(admin, "verify")
+    await expect(answer).to_contain_text("All well", timeout=60_000)
+    await stage.picture(admin, "verify", "The table, when every launcher has answered")
+
+
 async def buttons(stage: Stage) -> None:
     """The buttons under a run while it runs and when it is over, and those that turn a page."""
     you = await stage.enter()
@@ -325,6 +334,7 @@ SCENES: dict[str, Scene] = {
     "cancel": cancel,
     "ping": simple("ping", "The answer, which only the asker sees", "local"),
     "resync": resync,
+    "verify": verify,
 }
 MORE: dict[str, Scene] = {"buttons": buttons}
 
