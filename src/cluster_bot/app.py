@@ -23,7 +23,7 @@ from cluster_bot.discord_bot.thread_feed import ThreadFeed
 from cluster_bot.discord_bot.verify_feed import Tables, VerifyFeed
 from cluster_bot.errors import StartupError
 from cluster_bot.gate import AdminsGate, Checker
-from cluster_bot.hints import LocalHints
+from cluster_bot.hints import LocalHints, TwoKinds, open_hints
 from cluster_bot.log import get_logger, set_level
 from cluster_bot.meter import Meter
 from cluster_bot.runs.orders import OrderBook
@@ -70,6 +70,7 @@ class Parts:
     tokens: Tokens | None = None
     meter: Meter = field(default_factory=Meter)
     ears: list[Ear] = field(default_factory=list)
+    hints: TwoKinds = field(default_factory=lambda: (LocalHints(), LocalHints()))
 
 
 @asynccontextmanager
@@ -85,6 +86,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         await asyncio.to_thread(_add_launchers, parts, settings)
         for launcher in parts.launchers:
             stack.push_async_callback(launcher.close)
+        nats = settings.nats_url.get_secret_value() if settings.nats_url is not None else None
+        parts.hints = await stack.enter_async_context(open_hints(nats, settings.database()))
         yield parts
 
 
@@ -291,7 +294,7 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     await desk.open()
     desk.listen(lambda: set_level(desk.value("log_level")))
     set_level(desk.value("log_level"))
-    wishes, news = LocalHints(), LocalHints()
+    wishes, news = parts.hints
     meter, waits = parts.meter, Waits()
     scheduler = Scheduler(
         parts.store,

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     database_url: SecretStr | None = None
+    nats_url: SecretStr | None = None
 
     live_runs_per_member: int = Field(default=3, ge=1)
     runs_per_hour: int | None = Field(default=None, ge=0)
@@ -113,6 +114,7 @@ class Settings(BaseSettings):
         "discord_debug_web_port",
         "discord_api_url",
         "database_url",
+        "nats_url",
         "runs_per_hour",
         "gpu_minutes_per_day",
         "limits_file",

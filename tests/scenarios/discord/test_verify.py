@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from asking import ask, text
 from town import Town, refused
 
+from cluster_bot.discord_bot import verify_feed
 from cluster_bot.launchers.local_process import LocalProcess
 from cluster_bot.runs.ports import GpuOffer, LaunchRefusedError
 from cluster_sandbox.discord import Acting, Interaction, MessageEvent
@@ -108,3 +110,22 @@ async def test_the_schedule_is_set_at_once_and_tells_the_admins_once(town: Town)
     await mended.close()
     notes = [one.content for one in town.server.messages(log) if "What the verification" in one.content]
     assert len(notes) == 2
+
+
+async def test_a_table_older_than_its_token_is_finished_as_a_message(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = town.server.member("carol", administrator=True)
+    monkeypatch.setattr(verify_feed, "TOKEN_S", 0.0)
+    async with town.bot():
+        assert rows(await shows(town, await verify(town, admin), "All well"))[0][2] == "works"
+        gone = await verify(town, admin)
+        assert gone.message is not None
+        town.delete(gone.message)
+        # Nobody is kept waiting for a table that somebody deleted: the next one can begin.
+
+        async def closed() -> bool:
+            return not await town.store.open_feeds()
+
+        await town.store.until(closed)
+        await shows(town, await verify(town, admin), "All well")

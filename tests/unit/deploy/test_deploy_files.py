@@ -156,7 +156,7 @@ def test_every_service_is_pinned_ends_in_order_and_keeps_its_data(compose: dict[
         assert service["restart"] == "unless-stopped"
         assert re.fullmatch(r"\d+s", service["stop_grace_period"])
         assert "healthcheck" in service or "build" in service, "the Dockerfile has the bot's own"
-        used |= {volume.partition(":")[0] for volume in service["volumes"]}
+        used |= {volume.partition(":")[0] for volume in service.get("volumes", ())}
         # What ends TLS is on this machine, and nobody else reaches a port.
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
     assert used == set(compose["volumes"])
@@ -179,7 +179,7 @@ def environment_of(service: Mapping[str, Any]) -> dict[str, str]:
 
 def test_every_variable_is_one_that_somebody_reads(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
-        assert set(service["environment"]) <= SETTINGS | FOREIGN
+        assert set(service.get("environment", ())) <= SETTINGS | FOREIGN
     text = (ROOT / "compose.yml").read_text(encoding="utf-8")
     # Each is asked for in words where it is missing.
     assert set(re.findall(r"\$\{(\w+):\?", text)) == ASKED
