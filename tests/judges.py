@@ -1,4 +1,4 @@
-"""GitHub's own words on what it answers and tells: its OpenAPI description, and its examples of webhooks.
+"""GitHub's own words on what it is asked, answers and tells: its OpenAPI description, and its examples of webhooks.
 
 Whoever serves a stand-in (`conftest.github` and `scratch.serving` of its own tests, the halls of `github_jobs`) has all
 of its answers and deliveries judged at the end. The description is silent on most refusals, so of those only the form
@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ HERE = "urn:github"
 # An answer to a question that was not asked by GitHub's rules, and one that says that nothing has changed.
 REFUSALS = {400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 500}
 UNCHANGED = 304
+# What the library sends beyond the description: every hook was called "web" once.
+_OF_PYGITHUB = {("/repos/{owner}/{repo}/hooks/{hook_id}", "name")}
 
 Json = dict[str, Any]
 
@@ -125,6 +127,48 @@ def of_answer(method: str, path: str, status: int, body: Any) -> list[str]:
     return list(_faults(_pointer(*where, "content", "application/json", "schema"), body))
 
 
+def of_request(method: str, path: str, query: Mapping[str, str], body: Any) -> list[str]:
+    """What is wrong with a request that GitHub took: parameters and fields that it knows nothing of, or misses."""
+    found = next((name for pattern, name in _paths() if pattern.fullmatch(path)), None)
+    operation = _description()["paths"].get(found, {}).get(method.lower())
+    if operation is None:
+        return ["GitHub describes no such operation"]
+    known = {one["name"]: (one, where) for one, where in _parameters(str(found), method.lower(), operation)}
+    faults = [f"{name}: no parameter of it" for name in query if known.get(name, ({},))[0].get("in") != "query"]
+    for name, value in query.items():
+        if name in known:
+            faults += [f"{name}={value}: {fault}" for fault in _typed(value, *known[name])]
+    wanted = operation.get("requestBody")
+    if wanted is None:
+        return faults + (["a body where there is none"] if body not in (None, {}) else [])
+    schema = wanted["content"]["application/json"]["schema"]
+    if body is None:
+        return faults + (["no body"] if wanted.get("required") and schema.get("required") else [])
+    where = ["paths", str(found), method.lower(), "requestBody", "content", "application/json", "schema"]
+    if isinstance(body, dict) and "properties" in schema:
+        faults += [
+            f"{name}: no field of it"
+            for name in body
+            if name not in schema["properties"] and (found, name) not in _OF_PYGITHUB
+        ]
+    return faults + list(_faults(_pointer(*where), body))
+
+
+def _parameters(path: str, method: str, operation: Json) -> Iterator[tuple[Json, list[str]]]:
+    """Each parameter of an operation, and where its schema stands."""
+    for number, one in enumerate(operation.get("parameters", ())):
+        where = ["paths", path, method, "parameters", str(number)]
+        if "$ref" in one:
+            where = one["$ref"].removeprefix("#/").split("/")
+            one = functools.reduce(lambda tree, part: tree[part], where, _description())
+        yield one, [*where, "schema"]
+
+
+def _typed(value: str, parameter: Json, where: list[str]) -> Iterator[str]:
+    kind = parameter["schema"].get("type")
+    return _faults(_pointer(*where), int(value) if kind == "integer" and value.isdigit() else value)
+
+
 def of_delivery(event: str, action: str | None, payload: Json) -> list[str]:
     """What is wrong with a webhook's payload: by the description, and by the examples of the event."""
     name = "-".join(filter(None, [event, action])).replace("_", "-")
@@ -173,17 +217,25 @@ class Bench:
     def __init__(self, server: GitHubServer) -> None:
         self._server = server
         self._heard: list[tuple[str, str, int, Any]] = []
+        self._asked: list[tuple[str, str, dict[str, str], Any]] = []
         server.service.answered.append(self._hear)
 
     def _hear(self, request: Request, body: Any) -> None:
         self._heard.append((request.method, request.path, request.status or 0, body))
+        if (request.status or 0) < 400:
+            self._asked.append((request.method, request.path, dict(request.query), request.body))
 
     def verdict(self) -> list[str]:
-        """Every fault of every answer and every delivery."""
+        """Every fault of every request that was taken, every answer and every delivery."""
         found = [
             f"{method} {path} {status}: {fault}"
             for method, path, status, body in self._heard
             for fault in of_answer(method, path, status, body)
+        ]
+        found += [
+            f"{method} {path} asked: {fault}"
+            for method, path, query, body in self._asked
+            for fault in of_request(method, path, query, body)
         ]
         for one in self._server.webhooks.deliveries.values():
             found += [f"{one.event} {one.action}: {fault}" for fault in of_delivery(one.event, one.action, one.payload)]

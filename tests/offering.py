@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from cluster_bot.errors import ClusterBotError
+from cluster_bot.runs.machines import Box, Invitation, Listed, Wanted
 from cluster_bot.runs.ports import GpuOffer, Unknowable
+from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.run import Handle, Observation, Run, Sighting
 
 
@@ -48,3 +50,19 @@ class Offering:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+class NoBoxes:
+    """`Boxes` of a scheduler that is away: it has no machines, and takes none."""
+
+    async def listed(self) -> Listed:
+        return Listed(())
+
+    async def sight(self, name: str) -> Box | None:
+        return None
+
+    async def invite(self, wanted: Wanted) -> Invitation:
+        raise refuse(Refusal.GITHUB_AWAY, why="GitHub can't be reached")
+
+    async def remove(self, name: str) -> Box:
+        raise refuse(Refusal.NO_SUCH_MACHINE)

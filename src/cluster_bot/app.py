@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster_bot.data_folder import DataFolder
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.arrival_news import ArrivalNews
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
 from cluster_bot.discord_bot.journal_channel import JournalChannel
 from cluster_bot.discord_bot.thread_feed import ThreadFeed
@@ -26,16 +27,19 @@ from cluster_bot.gate import AdminsGate, Checker
 from cluster_bot.hints import LocalHints, TwoKinds, open_hints
 from cluster_bot.log import get_logger, set_level
 from cluster_bot.meter import Meter
+from cluster_bot.runs.machines import Expecting, Lent
 from cluster_bot.runs.orders import OrderBook
 from cluster_bot.runs.ports import Launcher, Memory, RunFeed, Store
 from cluster_bot.runs.rules import Limits, Rules
 from cluster_bot.runs.run import Run
 from cluster_bot.runs.shares import Shares, parse_shares
+from cluster_bot.scheduling.arrivals import Arrivals
 from cluster_bot.scheduling.budget import Budget
 from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.draining import Draining
 from cluster_bot.scheduling.follower import Follower
+from cluster_bot.scheduling.quiet import QuietFeed, is_quiet
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.scheduling.verifying import Verifier, is_verification
@@ -286,6 +290,14 @@ def _from_here(command: list[str]) -> list[str]:
     return [str(found), *(str(Path(one).absolute()) if Path(one).is_file() else one for one in arguments)]
 
 
+def build_arrivals(parts: Parts, scheduler: Scheduler) -> Arrivals | None:
+    """Who looks after machines that people lend; None where no launcher has any."""
+    launcher = next((one for one in parts.launchers if isinstance(one, Lent)), None)
+    if launcher is None or not isinstance(parts.store, Expecting):
+        return None
+    return Arrivals(scheduler, launcher.name, launcher.boxes, parts.store.expected)
+
+
 async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> None:
     """Log in and work until cancelled. Raises StartupError where the login fails."""
     token, options = bot_options(settings, debug=debug)
@@ -309,16 +321,17 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     budget = Budget(settings.discord_writes_per_s)
     if settings.discord_api_url is not None:
         await point_at(settings.discord_api_url)
+    arrivals = build_arrivals(parts, scheduler)
     verifier = Verifier(scheduler, parts.store, say=messages.verification_note)
-    async with ClusterBot(scheduler, options, verifier) as bot:
+    async with ClusterBot(scheduler, options, arrivals, verifier) as bot:
         tables = Tables(bot, verifier, budget)
 
         def make_feed(run: Run, memory: Memory) -> RunFeed:
             if is_verification(run.origin):
                 return VerifyFeed(run, memory, tables)
-            return ThreadFeed(bot, run, memory, budget)
+            return QuietFeed(memory) if is_quiet(run.origin) else ThreadFeed(bot, run, memory, budget)
 
-        relay = Relay(parts.store, make_feed, news=news, meter=meter)
+        relay = Relay(parts.store, make_feed, news=news, wishes=wishes, meter=meter)
         followers = [
             Follower(launcher, parts.store, lambda: desk.rules, wishes=wishes, news=news, meter=meter, waits=waits)
             for launcher in parts.launchers
@@ -345,6 +358,8 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
             group.create_task(JournalChannel(bot, desk, budget).run(), name="journal")
             group.create_task(Draining(desk, parts.store, news, messages.DRAINED).run(), name="draining")
             group.create_task(verifier.run(), name="verifier")
+            if arrivals is not None:
+                group.create_task(arrivals.run(ArrivalNews(bot, desk)), name="arrivals")
             group.create_task(bot.connect(reconnect=True), name="gateway")
 
 

@@ -1,4 +1,4 @@
-"""The command line: `cluster-bot up`, `check`, `github install`, `modal deploy`, `demo`.
+"""The command line: `cluster-bot up`, `check`, `backup`, `restore`, `github install`, `modal deploy`, `demo`.
 
 A failure to start ends with one sentence and exit code 2.
 """
@@ -58,6 +58,33 @@ def check(debug: Debug = False) -> None:
 
     _keep_files_private()
     raise typer.Exit(0 if asyncio.run(check_all(debug=debug)) else 1)
+
+
+@cli.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; it holds members' programs and outputs.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a file that exists.")] = False,
+) -> None:
+    """Write everything the bot knows to one file, beside the running bot."""
+    from cluster_bot.backups import back_up_to
+
+    _keep_files_private()
+    typer.echo(back_up_to(file, Settings.read(), replace_it=replace))
+
+
+@cli.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `cluster-bot backup` has written.")],
+    next_number: Annotated[
+        int | None,
+        typer.Option(help="The next run's number.", show_default="one beyond all that may have been given", min=1),
+    ] = None,
+) -> None:
+    """Fill an empty database from a backup, while no bot uses it; also the way from SQLite to PostgreSQL and back."""
+    from cluster_bot.backups import restore_from
+
+    _keep_files_private()
+    typer.echo(restore_from(file, Settings.read(), next_number=next_number))
 
 
 @github.command()

@@ -192,8 +192,9 @@ class Shipper:
 
     def _acknowledge(self, number: int) -> None:
         if number < self.acknowledged:
-            # A bot that was put back to an older state: from there on again.
+            # A bot that was put back to an older state: from there on again, files included.
             self._tail, self._waiting, self._waiting_bytes = Tail(self._path), deque(), 0
+            self._put = {n for n in self._put if n <= number}
         self.acknowledged = number
         while self._waiting and self._waiting[0][0].n <= number:
             self._waiting_bytes -= len(self._waiting.popleft()[1])

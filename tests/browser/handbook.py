@@ -37,11 +37,15 @@ class Who(StrEnum):
     OWNER = "the run's owner, and admins of the server where it was asked for"
     SEES = "the run's owner, admins of the server where it was asked for, and everyone in the run's thread and channel"
     ASKER = "whoever asked for the list"
-    ADMINS = "members who may manage the server"
+    ADMINS = "members who may manage the server, and who has a role that these made admins"
+    MANAGERS = "members who may manage the server"
+    OPERATORS = "whoever runs the bot"
 
 
 # Commands that name a run; what Discord itself keeps for admins says so by its default permissions.
-WHO = {"cancel": Who.OWNER, "run-info": Who.SEES, "logs": Who.SEES, "rerun": Who.SEES}
+OF_RUNS = {"cancel": Who.OWNER, "run-info": Who.SEES, "logs": Who.SEES, "rerun": Who.SEES}
+# What not every admin may; tests/scenarios/discord/test_permission_matrix.py tries all of them.
+WHO = {**OF_RUNS, "admin role": Who.MANAGERS, "admin drain": Who.OPERATORS, "verify": Who.OPERATORS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Command:
 
     @property
     def names_a_run(self) -> bool:
-        return any(one["name"] == "run" for one in self.options)
+        return any(one["name"] == "run" and one.get("required") for one in self.options)
 
 
 def commands(registered: list[Json]) -> list[Command]:

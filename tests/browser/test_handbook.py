@@ -31,7 +31,7 @@ WRITE = os.environ.get("CLUSTER_DISCORD_DOCS", "") not in ("", "0")
 PAGE = ROOT / "docs" / "discord.md"
 FOLDER = ROOT / "docs" / "discord"
 MANIFEST = FOLDER / "pictures.json"
-MOST_BYTES = 1_500_000
+MOST_BYTES = 2_500_000
 MEND = f"run {handbook.COMMAND}"
 """What every failure here ends with."""
 REFUSALS = (Refusal.NOT_YOURS, Refusal.NOT_SHOWN_HERE, Refusal.ADMINS_ONLY)
@@ -51,6 +51,7 @@ async def everything(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     async with demo_github(PROGRAMS) as github, demo_modal(PROGRAMS) as modal, server:
         settings = github_settings(github, public=True) | modal_settings(modal)
         settings |= {"LOCAL_PYTHON": str(PROGRAMS), "DISCORD_GUILDS": ""}
+        settings |= {"DISCORD_OPERATORS": str(server.member("admin").user_id)}
         async with started_bot(server, folder, settings):
             await server.wait_command("run auto", 60)
             await server.wait_command("ping", 60)
@@ -90,11 +91,11 @@ def _typed(server: DiscordServer, name: str, run: int) -> int | str:
 
 async def check_who_may_use_what(everything: DiscordServer, found: list[handbook.Command]) -> None:
     """Try every command that names a run as its owner, an admin, and somebody else, where it is shown and elsewhere."""
-    assert set(handbook.WHO) == {one.name for one in found if one.names_a_run}
+    assert set(handbook.OF_RUNS) == {one.name for one in found if one.names_a_run}
     stage = handbook_scenes.Stage(None, everything, None)  # type: ignore[arg-type]
     shown, run = await stage.ran()
     elsewhere = everything.add_channel("elsewhere")
-    for name, who in handbook.WHO.items():
+    for name, who in handbook.OF_RUNS.items():
         assert await refused(everything, name, "friend", elsewhere, run), f"/{name} is open to all"
         assert await refused(everything, name, "friend", shown, run) == (who is handbook.Who.OWNER), name
         for entitled in ("you", "admin"):

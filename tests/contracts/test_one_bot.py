@@ -9,6 +9,7 @@ from stores import opened
 from stores_postgres import Postgres
 
 from cluster_bot.app import serve
+from cluster_bot.backups import restore_from
 from cluster_bot.errors import StartupError
 from cluster_bot.settings import Settings
 from cluster_bot.store import alone, only_bot
@@ -48,6 +49,14 @@ async def test_a_second_bot_is_told_in_one_sentence_and_changes_nothing(
             assert await store.unfinished() == []
     assert str(refused.value).startswith("Another bot is using this PostgreSQL database; stop it, or ")
     assert not settings.data_dir.exists()
+
+
+async def test_nothing_is_restored_under_a_bot(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alone, "WAIT_S", 0.05)
+    settings = Settings.read(None, database_url=address, data_dir=tmp_path / "data")
+    async with only_bot(address):
+        with pytest.raises(StartupError, match="Another bot is using this PostgreSQL database"):
+            await asyncio.to_thread(restore_from, tmp_path / "file", settings, next_number=None)
 
 
 async def test_the_next_bot_may_work_once_the_first_is_gone(address: str) -> None:

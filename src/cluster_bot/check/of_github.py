@@ -249,7 +249,7 @@ class _OfGithub:
     # --- who runs it --------------------------------------------------------------------------------------------
 
     async def runners(self) -> Said:
-        found, hidden = await self._all_runners()
+        found, hidden, unseen = await self._all_runners()
         gpus = self._gpus() or offered_by(found)
         online = {gpu.name: sum(_serves(one, gpu.labels) for one in found) for gpu in gpus}
         missing = [gpu for gpu in gpus if not online[gpu.name]]
@@ -269,6 +269,9 @@ class _OfGithub:
                 "runner), or name in GITHUB_GPUS what there is",
                 warning=True,
             )
+        if unseen:
+            right = self._api.kind.allow("Self-hosted runners", WRITE)
+            return Said(f"{counted}; for `/admin runner` to see and add those of {unseen}, {right}")
         return Said(counted)
 
     async def webhook(self) -> Said:
@@ -279,20 +282,25 @@ class _OfGithub:
         address = f"{self._settings.public_url}{WEBHOOK_PATH}"
         return await look_at_webhook(self._api, self._below("/hooks"), address)
 
-    async def _all_runners(self) -> tuple[Sequence[Mapping[str, Any]], bool]:
-        """The repository's runners and its organisation's, as far as the token sees them; whether it may not."""
+    async def _all_runners(self) -> tuple[Sequence[Mapping[str, Any]], bool, str]:
+        """The repository's runners and its organisation's, as far as the token sees them.
+
+        Then whether the repository's are hidden, and the organisation whose are, "" where none.
+        """
         told = self._known()
         places = [self._below("/actions/runners")]
         if told.get("owner", {}).get("type") == "Organization":
             places.append(f"/orgs/{told['owner']['login']}/actions/runners")
-        found, hidden = [], False
+        found, hidden, unseen = [], False, ""
         for number, place in enumerate(places):
             answer = await self._api.ask("GET", place, per_page="100")
             if answer.status == 200:
                 found += answer.body["runners"]
             elif number == 0:
                 hidden = True
-        return found, hidden
+            else:
+                unseen = str(told["owner"]["login"])
+        return found, hidden, unseen
 
 
 def _no_actions(api: AdminApi) -> AdminError:

@@ -46,6 +46,8 @@ def furnish(server: DiscordServer, examples: Path = EXAMPLES) -> Page:
     """Put people and the page into a server that has not started."""
     for name in PEOPLE:
         server.member(name, administrator=name == "admin")
+    # For what admins may give to a role.
+    server.admin.give_role(server.member("friend"), "helpers")
     samples = list(_samples(examples))
     page = Page(server, hint=HINT if samples else HINT_ALONE, samples=samples)
     page.serve()

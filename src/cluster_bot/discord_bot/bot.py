@@ -21,6 +21,7 @@ from cluster_bot.discord_bot.cogs.again import Again
 from cluster_bot.discord_bot.cogs.cancel import Cancel
 from cluster_bot.discord_bot.cogs.code_forms import CodeForms, run_this_code
 from cluster_bot.discord_bot.cogs.run_commands import RunCommands
+from cluster_bot.discord_bot.cogs.runner_commands import RunnerCommands, runners_command
 from cluster_bot.discord_bot.cogs.runs import Runs
 from cluster_bot.discord_bot.cogs.service import Service
 from cluster_bot.discord_bot.cogs.verify import Verify
@@ -30,6 +31,7 @@ from cluster_bot.discord_bot.forms import Forms
 from cluster_bot.discord_bot.intake import Intake
 from cluster_bot.errors import StartupError
 from cluster_bot.log import get_logger
+from cluster_bot.scheduling.arrivals import Arrivals
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.scheduling.verifying import Verifier
 
@@ -74,7 +76,13 @@ class GuardedTree(app_commands.CommandTree["ClusterBot"]):
 class ClusterBot(commands.Bot):
     """One login. `setup_hook` brings the commands up to date at every start."""
 
-    def __init__(self, scheduler: Scheduler, options: BotOptions, verifier: Verifier | None = None) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        options: BotOptions,
+        arrivals: Arrivals | None = None,
+        verifier: Verifier | None = None,
+    ) -> None:
         # Slash commands bring all they need with them: no privileged intent is asked for.
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -90,6 +98,7 @@ class ClusterBot(commands.Bot):
         self.access = Access(scheduler.desk, options.guilds, options.users, options.operators)
         self._scheduler = scheduler
         self._verifier = verifier
+        self._arrivals = arrivals
         self._options = options
         self._connected = False
 
@@ -116,6 +125,9 @@ class ClusterBot(commands.Bot):
         admin, settings = AdminCommands(self._scheduler), SettingCommands(self._scheduler.desk)
         for command in settings.commands:
             admin.add_command(command)
+        if self._arrivals is not None:
+            admin.add_command(runners_command(self._arrivals))
+            admin.add_command(RunnerCommands(self._arrivals, self._scheduler.desk))
         return admin
 
     async def trouble(self) -> str:

@@ -46,6 +46,11 @@ class FeedMemory:
         return self._state
 
     @property
+    def restored(self) -> bool:
+        """Whether this is what a backup knew, so that more may stand there."""
+        return self._memory.place.restored
+
+    @property
     def shown_version(self) -> int:
         """The run's version that the status message shows."""
         return self._memory.place.shown_version

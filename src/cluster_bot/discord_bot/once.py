@@ -4,7 +4,8 @@ The wish is saved before the deed. Where a wish is found that an earlier life le
 channel is listed after the last message known, and a message of ours that answers the description is adopted. The
 nonce stops a duplicate too, but Discord forgets nonces after minutes, so it only covers the library's own retries
 and requests still under way when the bot died. Either way the message may have the text of an earlier moment, and
-Discord may take no edit of it any more: the caller compares, and decides what that means.
+Discord may take no edit of it any more: the caller compares, and decides what that means. A feed whose place a backup
+brought back does not know its wishes either: it looks in any case, until `recall` has looked at everything.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ class Once:
         self._client = client
         self._memory = memory
         self._key = key
+        # Until somebody has looked at all there is, a feed that was restored does not know its own wishes.
+        self.looks_first = memory.restored
 
     async def create(
         self,
@@ -58,11 +61,12 @@ class Once:
         if view is not None:
             # The answer to a button goes by its custom id, in any life of the bot; nothing is to be kept here.
             view.stop()
-        if self._memory.state.pending == what:
+        wished = self._memory.state.pending == what
+        if wished or self.looks_first:
             found = await self._find(channel, after, ours)
             if found is not None:
                 return Made(found.id, found.content)
-        else:
+        if not wished:
             await self._memory.update(pending=what)
         options: dict[str, Any] = {"view": view} if view is not None else {}
         if reference is not None:

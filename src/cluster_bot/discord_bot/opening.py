@@ -9,6 +9,7 @@ import discord
 from discord.http import Route
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.recall import Recall
 from cluster_bot.discord_bot.room import Room, refusals
 from cluster_bot.discord_bot.status_message import StatusMessage
 from cluster_bot.runs.ports import FeedGoneError
@@ -22,9 +23,10 @@ THREAD_EXISTS = 160004
 class Opening:
     """Makes one run's place."""
 
-    def __init__(self, room: Room, status: StatusMessage) -> None:
+    def __init__(self, room: Room, status: StatusMessage, recall: Recall) -> None:
         self._room = room
         self._status = status
+        self._recall = recall
 
     async def open(self, run: Run) -> None:
         """Anchor, room, status message, and the answer to the command, each once."""
@@ -37,6 +39,8 @@ class Opening:
         except (discord.NotFound, discord.Forbidden) as error:
             await self._answer(messages.UNSEEN.format(number=run.number))
             raise FeedGoneError(f"there is no place to show it: {error.text}") from error
+        if room.memory.restored:
+            await self._recall.look(run)
         if not room.below_pending:
             with room.noticing(), refusals(creating=True):
                 if room.state.status is None:

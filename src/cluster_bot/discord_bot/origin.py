@@ -47,15 +47,15 @@ class DiscordOrigin:
 
     @classmethod
     def of(cls, origin: Origin) -> "DiscordOrigin":
-        """What `stored` made, read back."""
+        """What `stored` made, read back; of a run that is shown nowhere (`scheduling.quiet`) the guild alone."""
         data = origin.data
         guild = data["guild"]
         return cls(
-            int(str(data["interaction"])),
-            str(data["token"]),
+            int(str(data.get("interaction", 0))),
+            str(data.get("token", "")),
             int(str(guild)) if guild is not None else None,
-            int(str(data["channel"])),
-            bool(data["threads"]),
+            int(str(data.get("channel", 0))),
+            bool(data.get("threads")),
             bool(data.get("direct")),
         )
 

@@ -5,6 +5,7 @@ Driven by the feed. The first `HEAD_PARTS` messages hold the beginning; after th
 
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import discord
 
@@ -19,6 +20,13 @@ HEAD_PARTS = 6
 TAIL_LINES = 200
 
 
+class Standing(NamedTuple):
+    """The newest log message as it stands, and how many lines from its first it accounts for."""
+
+    content: str
+    lines: int
+
+
 class Output:
     """One run's lines."""
 
@@ -28,6 +36,12 @@ class Output:
         self._lines: deque[str | Gap] = deque()  # those from state.start on; in the tail, the newest of them
         self._partial = ""
         self._shown_body: str | None = None
+        # What stands in the newest message of a feed that was restored, until the lines have caught up with it.
+        self._standing: Standing | None = None
+
+    def stand(self, content: str) -> None:
+        """The newest log message says this, perhaps more than this life has been told."""
+        self._standing = Standing(content, messages.hidden_lines(content) + len(chunks.lines_in(content)))
 
     @property
     def in_tail(self) -> bool:
@@ -50,6 +64,11 @@ class Output:
 
     async def flush(self, run: Run) -> None:
         """Write what is new: edit the newest log message until it is full, then begin the next."""
+        if self._state.verdict is not None:
+            # It was given after all there was; a restored database may have less.
+            return
+        if self._standing is not None and not await self._has_caught_up(self._standing):
+            return
         while self._lines or self._partial:
             if self.in_tail:
                 if await self._write(self._tail_body(run)):
@@ -61,6 +80,20 @@ class Output:
             if used == len(self._lines):
                 return
             await self._next_part(used)
+
+    async def _has_caught_up(self, standing: Standing) -> bool:
+        """Whether what stands may be edited: lines that people have seen and the database has lost stay there."""
+        told = self._seen - self._state.start
+        if told + bool(self._partial) < standing.lines:
+            return False
+        self._standing = None
+        # The last of them may have been unfinished then.
+        if not self.in_tail and chunks.shown_count(tuple(self._lines), standing.content) < min(
+            standing.lines - 1, told
+        ):
+            # Not what stands there: it is left alone, and the rest goes below.
+            await self._next_part(min(standing.lines, told))
+        return True
 
     def _marked(self, run: Run, text: str) -> str:
         return self._room.marked(run, f"output {self._state.part}", text)

@@ -14,8 +14,10 @@ from cluster_bot.discord_bot.ending import Ending
 from cluster_bot.discord_bot.feed_state import FeedMemory
 from cluster_bot.discord_bot.opening import Opening
 from cluster_bot.discord_bot.output import Output
+from cluster_bot.discord_bot.recall import Recall
 from cluster_bot.discord_bot.room import Room
 from cluster_bot.discord_bot.status_message import StatusMessage
+from cluster_bot.runs.advance import Recalled
 from cluster_bot.runs.ports import Attachment, Gap, Memory, Trouble, Turn
 from cluster_bot.runs.run import Run
 from cluster_bot.scheduling.budget import Budget
@@ -28,13 +30,21 @@ class ThreadFeed:
         self._memory = FeedMemory(memory)
         self._room = Room(client, run, self._memory, budget)
         self._status = StatusMessage(self._room)
-        self._opening = Opening(self._room, self._status)
+        self._recall = Recall(self._room)
+        self._opening = Opening(self._room, self._status, self._recall)
         self._output = Output(self._room)
         self._ending = Ending(self._room)
 
     async def open(self, run: Run) -> None:
         """Anchor, room, status message, and the answer to the command, each once."""
         await self._opening.open(run)
+        if self._recall.newest_output:
+            self._output.stand(self._recall.newest_output)
+
+    @property
+    def recalled(self) -> Recalled:
+        """What people have seen of the run that a restored database does not know."""
+        return self._recall.recalled
 
     @property
     def abridged(self) -> bool:

@@ -100,13 +100,55 @@ class Tick:
     """Time passed."""
 
 
-Happening = LaunchWished | LaunchAccepted | LaunchRefused | LaunchUnknowable | Said | Observed | StopWished | Tick
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """The database was put back to an older state, after which the world went on.
+
+    `watched`: it has a feed that can tell what people have seen of it since.
+    """
+
+    watched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What a feed tells of a run that was put back: what people have seen of it that the database does not know.
+
+    `status` is the furthest that was shown, None where nothing but its waiting was; of a final one `at` says when.
+    """
+
+    status: Status | None = None
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaterAttempt:
+    """A runner has shown a token of ours for an attempt that a database that was put back does not know."""
+
+    attempt: int
+
+
+Happening = (
+    LaunchWished
+    | LaunchAccepted
+    | LaunchRefused
+    | LaunchUnknowable
+    | Said
+    | Observed
+    | StopWished
+    | Tick
+    | PutBack
+    | Recalled
+    | LaterAttempt
+)
 
 
 def advance(run: Run, happening: Happening, now: float, rules: Rules) -> Run:
     """The run after `happening`; the same object where it changes nothing. Pure."""
     if run.status.final:
         return _afterword(run, happening)
+    if run.doubted and not isinstance(happening, PutBack | Recalled | LaterAttempt | StopWished):
+        return run
     match happening:
         case LaunchWished():
             return _wish_launch(run, now)
@@ -125,8 +167,44 @@ def advance(run: Run, happening: Happening, now: float, rules: Rules) -> Run:
             return _wish_stop(run, reason, by, now)
         case Tick():
             return _tick(run, now, rules)
+        case PutBack(watched):
+            return _put_back(run, watched, now)
+        case Recalled():
+            return _recalled(run, happening, now)
+        case LaterAttempt(attempt):
+            return _overtake(run, attempt, now)
         case _:
             assert_never(happening)
+
+
+def _put_back(run: Run, watched: bool, now: float) -> Run:
+    # One that waited may have been launched since: as after a crash between the wish and the deed, the launcher is
+    # asked before anything is repeated.
+    return replace(_wish_launch(run, now), doubted=watched)
+
+
+def _recalled(run: Run, recalled: Recalled, now: float) -> Run:
+    if not run.doubted:
+        return run
+    run = replace(run, doubted=False)
+    if recalled.status is None:
+        return run
+    if recalled.status.final:
+        # People were told, and a verdict is never taken back.
+        return _end(run, recalled.status, Reason.RESTORED, now if recalled.at is None else recalled.at)
+    if run.status is Status.STARTING:
+        # It was executed, so it must not be launched again, whatever its launcher remembers.
+        run = replace(run, status=Status.RUNNING, started_at=now, detail="")
+    return _wish_stop(run, Reason.RESTORED, "restore", now) if recalled.status is Status.STOPPING else run
+
+
+def _overtake(run: Run, attempt: int, now: float) -> Run:
+    if attempt <= run.attempt:
+        return run
+    # The attempt in between provably never ran, or there would be none after it.
+    status = run.status if run.status in (Status.RUNNING, Status.STOPPING) else Status.QUEUED
+    overtaken = replace(_wish_launch(replace(run, status=Status.QUEUED), now), attempt=attempt)
+    return overtaken if status is Status.QUEUED else replace(overtaken, status=status)
 
 
 def _afterword(run: Run, happening: Happening) -> Run:
@@ -190,7 +268,7 @@ def _queue_again(run: Run, detail: str, retry_at: float) -> Run:
 
 
 def _unknowable(run: Run, now: float) -> Run:
-    if run.status in (Status.STARTING, Status.STOPPING) and run.handle is None:
+    if run.handle is None and run.status is not Status.QUEUED:
         return _end(run, Status.LOST, Reason.DISPATCH_UNKNOWN, now)
     return run
 

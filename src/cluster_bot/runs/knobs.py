@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cluster_bot.runs.rules import minutes
-
 UNLIMITED, DEFAULT = "unlimited", "default"
 # As good as without a limit: as many as all may have together is a limit of its own.
 MANY = 1_000_000
@@ -38,7 +36,7 @@ class Knob:
             return UNLIMITED
         if isinstance(value, list | tuple):
             return " ".join(map(str, value)) or "none"
-        return minutes(60 * value) if isinstance(value, float) else str(value)
+        return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _whole(least: int, most: int, *, unlimited: bool = False, many: bool = False) -> Callable[[str], int | None]:

@@ -1,8 +1,7 @@
 """What the domain asks of the world: launcher, store, feed, hints.
 
-Implemented beside and above, with one contract suite each.
-
-Every method is a coroutine that does not block the loop. Times are seconds since the epoch, sizes are bytes.
+Implemented beside and above, with one contract suite each. Every method is a coroutine that does
+not block the loop. Times are seconds since the epoch, sizes are bytes.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -208,11 +207,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a feed has got. `state` is the feed's own JSON; `shown_version` the run's version its status shows."""
+    """How far a feed has got, by its own JSON and the run's version its status shows; `restored`: maybe further."""
 
     state: Mapping[str, Any] = field(default_factory=dict)
     shown_version: int = -1
     closed: bool = False
+    restored: bool = False
 
 
 def artifact_blob(attempt: int, n: int) -> str:

@@ -86,6 +86,16 @@ class Refusal(StrEnum):
     VERIFYING_ALREADY = "verifying_already"
     LAUNCHER_SILENT = "launcher_silent"
     LAUNCHER_OFFERS_NOTHING = "launcher_offers_nothing"
+    BAD_MACHINE_NAME = "bad_machine_name"
+    BAD_GPU_LABEL = "bad_gpu_label"
+    MACHINE_EXISTS = "machine_exists"
+    NO_SUCH_MACHINE = "no_such_machine"
+    MACHINE_BUSY = "machine_busy"
+    NO_SUCH_GROUP = "no_such_group"
+    NO_GROUPS = "no_groups"
+    RUNNERS_NOT_ALLOWED = "runners_not_allowed"
+    GITHUB_AWAY = "github_away"
+    GITHUB_ODD = "github_odd"
 
 
 SENTENCES: dict[Refusal, str] = {
@@ -137,7 +147,9 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.GPU_NOT_ALLOWED: "You may not use that GPU here; choose one of {allowed}, or ask an admin for more.",
     Refusal.NO_GPU_ALLOWED: "You may not use a GPU here; ask an admin for one.",
     Refusal.BOT_FULL: "All {limit} places are taken by other runs; try again in a moment.",
-    Refusal.UNKNOWN_RUN: "There is no run #{number}; check the number at the top of its thread.",
+    Refusal.UNKNOWN_RUN: (
+        "There is no run #{number}; check the number at the top of its thread, and run it again if it stands there."
+    ),
     Refusal.NOT_YOURS: "Run #{number} belongs to somebody else; only its owner or an admin here can cancel it.",
     Refusal.NOT_SHOWN_HERE: (
         "Run #{number} belongs to somebody else; ask again in its thread, or in the channel where it was started."
@@ -167,7 +179,8 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.BAD_SETTING: "`{name}` must be {rule}; give it such a value, or `default`.",
     Refusal.SETTING_OF_ALL: "`{name}` holds for all servers; set it with `everywhere:True`.",
     Refusal.NOT_MORE_THAN_ALL: (
-        "`{name}` can't be more here than for all servers, which is {most}; give less, or ask whoever runs this bot."
+        "`{name}` can't be more here than for all servers, which is {most}; give less, or have whoever runs this bot "
+        "set it with `everywhere:True`."
     ),
     Refusal.NOTHING_PAUSED: "That is not paused; look at `/admin settings` for what is.",
     Refusal.NOT_BANNED: "That member is not banned; look at `/admin settings` for who is.",
@@ -197,6 +210,26 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.VERIFYING_ALREADY: "A verification is under way already; wait until its table is complete.",
     Refusal.LAUNCHER_SILENT: "`{launcher}` does not answer at the moment; try again in a minute, or look at the log.",
     Refusal.LAUNCHER_OFFERS_NOTHING: "`{launcher}` offers no GPU at the moment; look at its runners, or its account.",
+    Refusal.BAD_MACHINE_NAME: (
+        "A machine's name is up to 40 letters, digits, dots, dashes and underscores, the first a letter or a digit; "
+        "give it another."
+    ),
+    Refusal.BAD_GPU_LABEL: (
+        "A GPU's name is up to 40 letters, digits, dots, dashes and underscores, such as `H100`, and no label that "
+        "means something else to GitHub; give it another."
+    ),
+    Refusal.MACHINE_EXISTS: (
+        "There is a runner called `{name}` already; choose another name, or `/admin runner remove` it first."
+    ),
+    Refusal.NO_SUCH_MACHINE: "There is no runner of that name; `/admin runners` shows which there are.",
+    Refusal.MACHINE_BUSY: (
+        "`{name}` is in the middle of a run; remove it when that is over, or `/cancel` the run first."
+    ),
+    Refusal.NO_SUCH_GROUP: "There is no such group of runners; choose one of {offered}.",
+    Refusal.NO_GROUPS: "Only an organisation has groups of runners, and a person owns this repository; leave it out.",
+    Refusal.RUNNERS_NOT_ALLOWED: "GitHub does not let the bot's login do that; {how}.",
+    Refusal.GITHUB_AWAY: "I could not ask GitHub: {why}; try again in a minute.",
+    Refusal.GITHUB_ODD: "GitHub gave an answer to {what} that I don't understand; try again, or look at the log.",
 }
 
 

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     LAUNCHER_REFUSED = "launcher_refused"
     DISPATCH_UNKNOWN = "dispatch_unknown"
     RUNNER_VANISHED = "runner_vanished"
+    RESTORED = "restored"
 
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
@@ -136,7 +137,8 @@ class Run:
     """One submission, executing once. Times are seconds since the epoch; `version` counts saves.
 
     `declined` is what each launcher of the spec's order said that did not start it, before it went on at the next.
-    `launched_at` is None where the launcher it is with now has not been asked.
+    `launched_at` is None where the launcher it is with now has not been asked. `doubted`: it is as a backup had it, and
+    nothing is done about it before its feed has told what people have seen of it since.
     """
 
     id: str
@@ -166,6 +168,7 @@ class Run:
     applied: int = 0
     version: int = 0
     declined: tuple[str, ...] = ()
+    doubted: bool = False
 
     @property
     def where(self) -> Where:

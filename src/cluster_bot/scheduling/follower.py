@@ -188,10 +188,11 @@ class Follower:
                     continue
                 if not run.status.final:
                     await bell.wait()
-                elif await self._let_go(run):
+                elif (await self._store.place(run_id)).closed and await self._let_go(run):
                     return
                 else:
-                    # Its runner takes its time to end, or was given up and lives: it may have something to add yet.
+                    # People have not been told its end yet, and a bot that is put back to a backup could hear it again
+                    # here. Or its runner takes its time, or was given up and lives: it may have something to add.
                     await bell.wait(self._pace.let_go_again_s)
         finally:
             self._known.pop(run_id, None)
@@ -201,7 +202,7 @@ class Follower:
         known = self._known.setdefault(run_id, _Known())
         sighting, known.sighting = known.sighting, None
         run = await self._store.load(run_id)
-        if run.launcher != self._launcher.name:
+        if run.launcher != self._launcher.name or run.doubted:
             return run, True
         settled = await self._collect(run, known)
         happenings = await self._what_was_said(run)
@@ -365,9 +366,10 @@ class Follower:
         if found is Unknowable.EVER and not self._launcher.claims:
             return await self._move(run, LaunchUnknowable())
         if run.status is Status.RUNNING:
-            # Its runner spoke before the handle was known; without one nobody would ever ask whether it still lives.
+            # Its runner spoke before the handle was known, or people have seen its output, and the database has not;
+            # without a handle nobody would ever ask whether it still lives.
             gone = Observed(Observation(Sighting.MISSING, "its scheduler does not know it any more"))
-            return await self._move(run, gone) if found is None else run
+            return await self._move(run, gone)
         if run.status is Status.STOPPING:
             # What was half launched must never begin. Where it has begun since, it can be found and stopped.
             let_go = await self._let_go(run)

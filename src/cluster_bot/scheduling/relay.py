@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from cluster_bot.errors import UnreadableRunError
+from cluster_bot.errors import StaleRunError, UnreadableRunError
 from cluster_bot.log import get_logger
 from cluster_bot.meter import RELAY_S, Meter
+from cluster_bot.runs.advance import Recalled, advance
 from cluster_bot.runs.ports import (
     Attachment,
     FeedGoneError,
@@ -25,6 +26,8 @@ from cluster_bot.runs.ports import (
     Turn,
     artifact_blob,
 )
+from cluster_bot.runs.recalling import Recalling
+from cluster_bot.runs.rules import Rules
 from cluster_bot.runs.run import Reason, Run, Status
 from cluster_bot.scheduling.diagnosis import Diagnosis
 from cluster_bot.scheduling.lines import Lines
@@ -70,12 +73,14 @@ class Relay:
         make_feed: FeedMaker,
         *,
         news: Hints,
+        wishes: Hints | None = None,
         pace_s: float = 1.0,
         look_again_s: float = 5.0,
         meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._news = news
+        self._wishes = wishes
         self._make_feed = make_feed
         self._pace_s = pace_s
         self._look_again_s = look_again_s
@@ -115,10 +120,38 @@ class Relay:
             return
         feed = self._make_feed(run, memory)
         try:
-            await _Service(self._store, feed, run, bell, self._pace_s, self._meter).serve()
+            service = _Service(self._store, feed, run, bell, self._pace_s, self._meter)
+            run = await service.open()
+            if run.doubted:
+                await self._recall(run_id, feed.recalled if isinstance(feed, Recalling) else Recalled())
+            await service.serve()
         except FeedGoneError as gone:
             log.warning("feed is gone: %s", gone, extra={"action": "feed_gone", "run": run_id})
+            await self._recall(run_id, Recalled())
             await memory.save(replace(memory.place, closed=True))
+        # Its follower may let go of what is left of it.
+        self._wish(run_id)
+
+    async def _recall(self, run_id: str, recalled: Recalled) -> None:
+        """Let a run that a backup brought back go on from what its feed remembers of it; nothing for any other run."""
+        while True:
+            run = await self._store.load(run_id)
+            moved = advance(run, recalled, time.time(), Rules())
+            if moved is run:
+                return
+            try:
+                await self._store.save(moved)
+            except StaleRunError:
+                # Somebody wished its end meanwhile.
+                continue
+            told = recalled.status.value if recalled.status is not None else None
+            log.info("run recalled", extra={"action": "recall", "run": run_id, "told": told})
+            self._wish(run_id)
+            return
+
+    def _wish(self, run_id: str) -> None:
+        if self._wishes is not None:
+            self._wishes.give(run_id)
 
 
 class _Service:
@@ -138,9 +171,14 @@ class _Service:
         self._next_write_at = self._next_read_at = 0.0
         self._behind = False
 
-    async def serve(self) -> None:
+    async def open(self) -> Run:
+        """The run as it was when its feed was opened."""
         run = await self._store.load(self._run_id)
         await self._feed.open(run)
+        return run
+
+    async def serve(self) -> None:
+        """Show it to its end."""
         while True:
             run = await self._store.load(self._run_id)
             if run.status.final:

@@ -23,6 +23,7 @@ from cluster_bot.runs.run import Member, Reason, Run
 from cluster_bot.runs.spec import Auto, RunSpec, Where
 from cluster_bot.scheduling.choosing import Prefer, Waits, candidates, expected_s, listed, ranked, why
 from cluster_bot.scheduling.desk import Desk
+from cluster_bot.scheduling.quiet import Endings
 from cluster_bot.scheduling.reading import Reading
 
 log = get_logger(__name__)
@@ -61,6 +62,7 @@ class Scheduler:
         self._waits = waits or Waits()
         self.desk = desk
         self.reading = Reading(store)
+        self.endings = Endings(store, news)
 
     @property
     def launchers(self) -> Sequence[str]:

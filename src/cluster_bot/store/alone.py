@@ -6,8 +6,8 @@ the bot however the bot ends: at once where its machine lives, after a minute wh
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
@@ -99,6 +99,18 @@ class Alone:
         self._let_go()
         if self._engine is not None:
             self._engine.dispose()
+
+
+@contextmanager
+def no_bot(url: str) -> Iterator[None]:
+    """Keep bots from the database while it is worked on; raises StartupError where one has it. Blocks."""
+    dialect = dialect_of(url)
+    alone = Alone(dialect, dialect.holding(WAIT_S), LOOK_S)
+    try:
+        alone.take()
+        yield
+    finally:
+        alone.close()
 
 
 @asynccontextmanager

@@ -109,13 +109,15 @@ def event_of(row: Mapping[Any, Any]) -> Event:
 
 def place_text(place: Place) -> str:
     """The document of `feeds`."""
-    return json.dumps({"state": dict(place.state), "shown_version": place.shown_version})
+    restored = {"restored": True} if place.restored else {}
+    return json.dumps({"state": dict(place.state), "shown_version": place.shown_version, **restored})
 
 
 def place_of(text: str, closed: bool) -> Place:
     """The place of a row of `feeds`."""
     document = json.loads(text)
-    return Place(state=document["state"], shown_version=document["shown_version"], closed=closed)
+    restored = document.get("restored", False)
+    return Place(state=document["state"], shown_version=document["shown_version"], closed=closed, restored=restored)
 
 
 def text_of(text: str) -> str:

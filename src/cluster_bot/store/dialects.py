@@ -4,6 +4,7 @@ Called by `sql_store`, which knows no database by name, and by `schema`, which b
 is one file, `sqlite` or `postgresql`; another is another file and a line in `dialect_of`.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -39,6 +40,15 @@ class Dialect(Protocol):
 
     def one_at_a_time(self, connection: Connection) -> None:
         """Let no other process count and insert runs until this transaction ends."""
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """A transaction that only reads, all of it as it was at one moment, and holds up nobody who writes."""
+
+    def counters(self, connection: Connection) -> Mapping[str, int]:
+        """By table whose rows the database numbers, the last number it has given."""
+
+    def count_on(self, connection: Connection, table: str, last: int) -> None:
+        """Let the table's next row have the number after `last`."""
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that has `on_conflict_do_nothing` and `on_conflict_do_update`."""

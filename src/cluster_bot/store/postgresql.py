@@ -9,7 +9,20 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from psycopg import errors
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, select
+from sqlalchemy import (
+    URL,
+    Boolean,
+    Connection,
+    Engine,
+    Integer,
+    Table,
+    column,
+    create_engine,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 
 from cluster_bot.store.reader import READERS
@@ -74,6 +87,26 @@ class PostgreSql:
     def one_at_a_time(self, connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_ADMITTING)))
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        engine = create_engine(self._url, pool_size=1, **self._options(_READ_ONLY, isolation_level="REPEATABLE READ"))
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def counters(self, connection: Connection) -> Mapping[str, int]:
+        found = {}
+        for table, sequence in _sequences(connection).items():
+            state = select(column("last_value", Integer), column("is_called", Boolean)).select_from(text(sequence))
+            last, given = connection.execute(state).one()
+            found[table] = int(last) if given else int(last) - 1
+        return found
+
+    def count_on(self, connection: Connection, table: str, last: int) -> None:
+        connection.execute(select(func.setval(_sequences(connection)[table], last + 1, False)))
+
     def insert(self, table: Table) -> postgresql.Insert:
         return postgresql.insert(table)
 
@@ -125,3 +158,14 @@ _PROBLEMS = {
     "lock timeout": "is being used by another program that does not let go of it; stop that one first",
     "starting up": "is starting up; try again in a moment",
 }
+
+
+def _sequences(connection: Connection) -> dict[str, str]:
+    """By table, the sequence that numbers its rows, as the server quotes it."""
+    known, found = inspect(connection), {}
+    for table in known.get_table_names():
+        for key in known.get_pk_constraint(table)["constrained_columns"]:
+            sequence = connection.execute(select(func.pg_get_serial_sequence(table, key))).scalar()
+            if sequence is not None:
+                found[table] = str(sequence)
+    return found

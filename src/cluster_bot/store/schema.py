@@ -15,26 +15,29 @@ from cluster_bot.store.dialects import Dialect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The revision of the newest step there.
-NEWEST = "0005"
+NEWEST = "0006"
 
 
 def bring_up_to_date(dialect: Dialect) -> None:
     """Apply what is missing, all or nothing; raises StartupError with one sentence. Blocks: for a thread."""
     try:
         with dialect.migrating() as connection:
-            if not _is_up_to_date(connection):
-                _upgrade(connection)
+            if revision_of(connection) != NEWEST:
+                upgrade(connection)
     except (SQLAlchemyError, OSError) as error:
         raise StartupError(dialect.sentence(error)) from error
 
 
-def _is_up_to_date(connection: Connection) -> bool:
+def revision_of(connection: Connection) -> str | None:
+    """Which step of the migrations the tables are at; None where there are none of ours."""
     if not inspect(connection).has_table("alembic_version"):
-        return False
-    return [row.version_num for row in connection.execute(text("SELECT version_num FROM alembic_version"))] == [NEWEST]
+        return None
+    found = [row.version_num for row in connection.execute(text("SELECT version_num FROM alembic_version"))]
+    return str(found[0]) if len(found) == 1 else None
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables up to a step, in the connection's transaction; raises StartupError where they are beyond all."""
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
@@ -44,8 +47,9 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
-    if set(MigrationContext.configure(connection).get_current_heads()) - known:
+    wanted = set() if revision == "head" else {revision}
+    if (set(MigrationContext.configure(connection).get_current_heads()) | wanted) - known:
         raise StartupError(
             "The database was last used by a newer version of Cluster Bot; start that one, or restore an older backup."
         )
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, 
 
 from cluster_bot.errors import ClusterBotError, StaleRunError, UnknownRunError, UnreadableRunError
 from cluster_bot.log import get_logger
+from cluster_bot.runs.machines import ExpectedBook
 from cluster_bot.runs.orders import OrderBook
 from cluster_bot.runs.ports import Admission, Place, Standing, Submission
 from cluster_bot.runs.rules import Limits, Usage
@@ -21,6 +22,7 @@ from cluster_bot.runs.run import Run
 from cluster_bot.runs.summary import Summary, Which
 from cluster_bot.store import codec, lists, statements
 from cluster_bot.store.dialects import Dialect, dialect_of
+from cluster_bot.store.expected import SqlExpectedBook
 from cluster_bot.store.known_runs import KnownRuns
 from cluster_bot.store.order_book import SqlOrderBook
 from cluster_bot.store.reader import Reader
@@ -55,6 +57,7 @@ class SqlStore:
         self._writer = Writer(dialect.writer())
         self._reader = Reader(dialect.readers())
         self.book: OrderBook = SqlOrderBook(dialect, self._writer, self._reader)
+        self.expected: ExpectedBook = SqlExpectedBook(dialect, self._writer, self._reader)
         self._blob_bytes = blob_bytes
         self._run_blob_bytes = run_blob_bytes
         self._known = KnownRuns()

@@ -5,13 +5,15 @@ Made by `dialects`. Any number of processes of one machine may share the file.
 
 import fcntl
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.pool import NullPool
 
 from cluster_bot.errors import StartupError
 from cluster_bot.store.reader import READERS
@@ -22,7 +24,8 @@ _BUSY_S = 30
 # Pages that each connection keeps, in KiB: the system keeps them all the same, and SQLite's own default is 2,000 each.
 _WRITER_CACHE_KIB, _READER_CACHE_KIB = 1000, 200
 # hide_parameters: an error that is logged must not show sources or an interaction's token.
-_OPTIONS: dict[str, Any] = {"max_overflow": 0, "hide_parameters": True, "connect_args": {"timeout": _BUSY_S}}
+_FOR_ONE: dict[str, Any] = {"hide_parameters": True, "connect_args": {"timeout": _BUSY_S}}
+_OPTIONS: dict[str, Any] = {"max_overflow": 0, **_FOR_ONE}
 
 
 class Sqlite:
@@ -73,6 +76,23 @@ class Sqlite:
         # BEGIN IMMEDIATE has seen to it.
         return
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        if not self._path.is_file():
+            raise StartupError(f"There is no database {self._path}; check DATA_DIR and DATABASE_URL.")
+        engine = create_engine(self._url(), poolclass=NullPool, **_FOR_ONE)
+        event.listen(engine, "connect", _only_read)
+        # One that begins with a read sees that moment to its end.
+        event.listen(engine, "begin", _begin)
+        with engine.begin() as connection:
+            yield connection
+
+    def counters(self, connection: Connection) -> Mapping[str, int]:
+        return counters(connection)
+
+    def count_on(self, connection: Connection, table: str, last: int) -> None:
+        count_on(connection, table, last)
+
     def insert(self, table: Table) -> sqlite.Insert:
         return sqlite.insert(table)
 
@@ -81,6 +101,61 @@ class Sqlite:
 
     def _url(self) -> URL:
         return URL.create("sqlite", database=str(self._path))
+
+
+@contextmanager
+def written_once(path: Path) -> Iterator[Connection]:
+    """A transaction that fills a new file, which is thrown away where that fails: without journal or syncs."""
+    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, **_FOR_ONE)
+    event.listen(engine, "connect", _write_once)
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[Connection]:
+    """A transaction on a file that nobody writes, which is not touched."""
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+    event.listen(engine, "begin", _begin)
+    with engine.begin() as connection:
+        yield connection
+
+
+_COUNTERS = text(
+    "SELECT made.name AS name, coalesce(given.seq, 0) AS last FROM sqlite_master AS made "
+    "LEFT JOIN sqlite_sequence AS given ON given.name = made.name "
+    "WHERE made.type = 'table' AND made.sql LIKE '% AUTOINCREMENT%'"
+)
+
+
+def counters(connection: Connection) -> dict[str, int]:
+    """The last number given, by table that SQLite never gives a number twice in."""
+    if not connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'")).first():
+        return {}
+    return {row.name: int(row.last) for row in connection.execute(_COUNTERS)}
+
+
+def count_on(connection: Connection, table: str, last: int) -> None:
+    """Let a table's next row have the number after `last`, where SQLite remembers what it has given."""
+    given = {"table": table, "last": last}
+    changed = connection.execute(text("UPDATE sqlite_sequence SET seq = :last WHERE name = :table"), given)
+    if changed.rowcount == 0:
+        connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)"), given)
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _write_once(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=OFF")
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()
 
 
 def _write_safely(connection: Any, _record: object) -> None:

@@ -147,3 +147,11 @@ journal = Table(
     Index("ix_journal_shown", "shown", "number"),
     sqlite_autoincrement=True,
 )
+
+# Machines that somebody was asked to connect, until all is done that they are watched for.
+expected_machines = Table(
+    "expected_machines",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("document", Text, nullable=False),
+)

@@ -9,14 +9,18 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from cluster_bot.errors import StaleRunError
 from cluster_bot.log import get_logger
+from cluster_bot.runs.advance import LaterAttempt, advance
 from cluster_bot.runs.ports import Hints, Standing, Store, artifact_blob
+from cluster_bot.runs.rules import Rules
 from cluster_bot.scheduling.sayings import STATE_KINDS
 from cluster_bot.store import BlobTooLargeError
 from cluster_bot.web.answers import RefusedError
@@ -104,6 +108,7 @@ class Ingest:
 
     async def _claim(self, request: web.Request, caller: _Caller) -> web.Response:
         instance = _instance(await read_body(request, self._bounds.claim_bytes, self._bounds.body_s))
+        await self._known(caller)
         won = await self._store.claim(caller.run_id, caller.attempt, instance)
         facts = {"action": "claim", "run": caller.run_id, "attempt": caller.attempt, "won": won}
         log.info("claim", extra=facts)
@@ -186,10 +191,27 @@ class Ingest:
 
     async def _standing(self, caller: _Caller) -> Standing:
         """Where the run stands; raises RefusedError once it has been over for a while, and UnknownRunError."""
-        standing = await self._store.standing(caller.run_id)
+        standing = await self._known(caller)
         over_at = standing.finished_at
         if standing.status.final and (over_at is None or self._clock() - over_at > self._bounds.grace_s):
             raise RefusedError(410, "The run has been over for a while; stop shipping.")
+        return standing
+
+    async def _known(self, caller: _Caller) -> Standing:
+        """Where the run stands; raises UnknownRunError.
+
+        Only a database that was put back to a backup knows of fewer attempts than it has given tokens for: it learns of
+        the one that is here, or its runner would be stopped.
+        """
+        standing = await self._store.standing(caller.run_id)
+        while caller.attempt > standing.attempt and not standing.status.final:
+            run = await self._store.load(caller.run_id)
+            moved = advance(run, LaterAttempt(caller.attempt), self._clock(), Rules())
+            with suppress(StaleRunError):
+                await self._store.save(moved)
+                facts = {"action": "later_attempt", "run": caller.run_id, "attempt": caller.attempt}
+                log.warning("a runner has a later attempt than the database", extra=facts)
+            standing = await self._store.standing(caller.run_id)
         return standing
 
     def _current(self, standing: Standing, caller: _Caller) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 from .workflow import Plan, Workflow
 
 Status = Literal["queued", "in_progress", "completed"]
+Level = Literal["organization", "repository"]
+"""Where a self-hosted runner belongs; each level lists its own alone."""
 MACHINE_LABELS = ("Linux", "X64")
 """What every self-hosted runner of this kind has besides its own labels."""
 
@@ -25,16 +27,31 @@ class Runner:
     name: str
     labels: tuple[str, ...] = ("self-hosted",)
     count: int = 1
+    level: Level = "repository"
+
+
+@dataclass(eq=False, slots=True)
+class RunnerGroup:
+    """Runners of the organization, and whether jobs of a public repository may have them."""
+
+    id: int
+    name: str
+    allows_public: bool = False
 
 
 @dataclass(eq=False, slots=True)
 class Machine:
-    """One runner of the server."""
+    """One runner of the server. `ephemeral`: it takes one job and is removed; `secret` is what its program shows."""
 
     id: int
     name: str
     labels: tuple[str, ...]
+    level: Level = "repository"
+    group: int = 1
+    ephemeral: bool = False
     online: bool = True
+    version: str | None = "2.330.0"
+    secret: str = field(default="", repr=False)
     run_id: int | None = None
 
     def fits(self, labels: Iterable[str]) -> bool:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from .model import Artifact, Job, Machine, Run
+from .model import Artifact, Job, Machine, Run, RunnerGroup
 from .workflow import Workflow
 from .world import World
 
@@ -90,7 +90,7 @@ class Payloads:
 
     def __init__(self, world: World, base: str) -> None:
         self._world, self._base = world, base
-        self._site = base.removesuffix("/api/v3")
+        self.site = self._site = base.removesuffix("/api/v3")
         self._repository = f"{base}/repos/{world.full_name}"
         self._actor = self.user(world.actor)
 
@@ -98,7 +98,7 @@ class Payloads:
         """An account; the repository's owner is an organization, all others are people or Apps."""
         url = f"{self._base}/users/{login}"
         number = account_id(login)
-        kind = "Organization" if login == self._world.owner else "Bot" if login.endswith("[bot]") else "User"
+        kind = self._world.owner_type if login == self._world.owner else "Bot" if login.endswith("[bot]") else "User"
         return {
             "login": login,
             "id": number,
@@ -310,16 +310,33 @@ class Payloads:
         own = [{"id": number, "name": name, "type": "custom"} for number, name in enumerate(machine.labels, 100)]
         return {
             "id": machine.id,
-            "runner_group_id": 1,
+            "runner_group_id": machine.group,
             "name": machine.name,
-            "os": "linux",
+            "os": "linux" if machine.version else "unknown",
             "status": "online" if machine.online else "offline",
             "busy": machine.run_id is not None,
-            "ephemeral": False,
-            "version": "2.330.0",
+            "ephemeral": machine.ephemeral,
+            **({"version": machine.version} if machine.version else {}),
             "labels": [
                 {"id": 1, "name": "Linux", "type": "read-only"},
                 {"id": 2, "name": "X64", "type": "read-only"},
                 *own,
             ],
+        }
+
+    def runner_group(self, group: RunnerGroup) -> Json:
+        """A group of the organization's runners, for all of its repositories."""
+        url = f"{self._base}/orgs/{self._world.owner}/actions/runner-groups/{group.id}"
+        return {
+            "id": group.id,
+            "name": group.name,
+            "visibility": "all",
+            "default": group.id == 1,
+            "runners_url": f"{url}/runners",
+            "hosted_runners_url": f"{url}/hosted-runners",
+            "inherited": False,
+            "allows_public_repositories": group.allows_public,
+            "restricted_to_workflows": False,
+            "selected_workflows": [],
+            "workflow_restrictions_read_only": False,
         }

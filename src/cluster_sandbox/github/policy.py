@@ -43,6 +43,9 @@ class Policy:
     clock_ahead_s: float = 0.0
     """How far GitHub's clock is ahead of the client's, for JSON web tokens; negative: behind."""
 
+    runner_token_s: float = 3_600.0
+    """How long a token for registering or removing a runner can be used."""
+
     delivery_timeout_s: float = 10.0
     """How long a receiver of webhooks may take."""
     delivery_days: int = 3

@@ -7,6 +7,7 @@ as they are at the moment of a dispatch. Everything is in memory and gone with t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +18,9 @@ from aiohttp import web
 from ..faults import Fault, Faults
 from ..record import Request
 from .access import App, Installation, at_level
+from .door import Door
 from .git_store import GitStore
-from .model import EVENTS, Execution, Hook, Machine, Pull, Run, Runner
+from .model import EVENTS, Execution, Hook, Machine, Pull, Run, Runner, RunnerGroup
 from .page import Pages
 from .policy import Policy
 from .rest.pipeline import PREFIX, PRIMARY, SECONDARY, Pipeline
@@ -33,7 +35,7 @@ UPLOADS = "/sandbox/"
 
 
 class GitHubServer:
-    """One GitHub with one repository.
+    """One GitHub with one repository, an organization's or a person's.
 
     `environment`: what the runner machines have in their environment besides PATH, LANG and HOME. OSError from `start`
     if the port is taken.
@@ -44,6 +46,7 @@ class GitHubServer:
         *,
         repository: Path,
         owner: str = "gpu-club",
+        organization: bool = True,
         name: str = "kernels",
         runners: Iterable[Runner] = (Runner("runner"),),
         policy: Policy | None = None,
@@ -53,6 +56,7 @@ class GitHubServer:
     ) -> None:
         self.policy = policy or Policy()
         self.world = World(Path(repository), owner, name, runners, self.policy, environment or {})
+        self.world.organization = organization
         self.service = Service(self.world)
         self._host, self._port = host, port
         self._runners: list[web.AppRunner] = []
@@ -61,9 +65,11 @@ class GitHubServer:
     # --- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> Self:
-        """Listen: the API and the pages on one port, logs and artifacts on another."""
+        """Listen: the API and the pages on one port, logs and artifacts on another, runners' programs on a third."""
         app = web.Application(client_max_size=MOST_BYTES)
         app.router.add_route("*", PREFIX + "{path:/.*}", Pipeline(self.service).handle)
+        door = Door(self.world, self.service.package)
+        door.add_routes(app)
         Pages(self.world).add_routes(app)
         self.url = await self._listen(app, self._port)
         self.world.api_url = self.api_url
@@ -71,10 +77,12 @@ class GitHubServer:
         other = web.Application()
         other.router.add_route("*", "/{path:.*}", self.storage.handle)
         self.storage.base = await self._listen(other, 0)
+        self.service.package.door_url = await self._listen(door.application(), 0, hang_up=True)
         return self
 
-    async def _listen(self, app: web.Application, port: int) -> str:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    async def _listen(self, app: web.Application, port: int, *, hang_up: bool = False) -> str:
+        """`hang_up`: a handler is cancelled when its caller is gone."""
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=hang_up)
         await runner.setup()
         self._runners.append(runner)
         await web.TCPSite(runner, self._host, port).start()
@@ -239,11 +247,20 @@ class GitHubServer:
 
     @property
     def machines(self) -> list[Machine]:
-        return self.world.machines
+        return self.world.fleet.machines
 
     async def wait_run(self, predicate: Callable[[Run], Any], timeout: float = 30.0) -> Run:
         """The first run that fits, now or after a change; TimeoutError says how the runs are."""
         return await self.world.wait_run(predicate, timeout)
+
+    async def wait_machines(self, fits: Callable[[list[Machine]], Any], timeout: float = 30.0) -> list[Machine]:
+        """The runners once they fit; TimeoutError where they do not within `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while True:
+                version = self.world.pulse.version
+                if fits(self.machines):
+                    return self.machines
+                await self.world.pulse.after(version)
 
     # --- means of a test ----------------------------------------------------------------------------
 
@@ -300,8 +317,14 @@ class GitHubServer:
 
     def add_runner(self, runner: Runner) -> None:
         """One more machine; it takes what is queued for it."""
-        self.world.add_runner(runner)
+        self.world.fleet.add(runner)
         self.world.schedule()
+
+    def add_runner_group(self, name: str, *, allows_public: bool = False) -> RunnerGroup:
+        """One more group of the organization's runners."""
+        group = RunnerGroup(self.world.new_id(), name, allows_public)
+        self.world.fleet.groups.append(group)
+        return group
 
     def hold_listing(self) -> None:
         """Show new runs in no list until `release_listing`, though they run."""

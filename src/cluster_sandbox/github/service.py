@@ -10,6 +10,7 @@ from ..faults import Faults
 from ..record import Record, Request
 from .access import Access, Token, at_level
 from .limits import Limits
+from .package import Package
 from .storage import Storage
 from .webhooks import Webhooks
 from .world import World
@@ -23,6 +24,7 @@ class Service:
         self.faults = Faults(lambda: self.templates)
         self.limits = Limits(world.policy, world.now)
         self.storage = Storage(world)
+        self.package = Package()
         self.access = Access(world.policy, world.owner, world.now, world.new_id)
         self.webhooks = Webhooks(world)
         self.answered: list[Callable[[Request, Any], None]] = []

@@ -22,6 +22,7 @@ from typing import Any
 from ..pulse import Pulse
 from .concurrency import Groups, wishes
 from .execution import Executor
+from .fleet import Fleet
 from .git_store import GitStore
 from .model import Artifact, Execution, Job, Machine, Run, Runner
 from .policy import Policy
@@ -57,7 +58,7 @@ class World:
         """Who dispatched; one person for all."""
         self.branch = "main"
         self.pulse = Pulse()
-        self.private = True
+        self.private = self.organization = True
         self.actions_enabled = True
         self.git = GitStore(root, self.branch, owner, self.now)
         self.pulls = Pulls(self.git, owner, self.now, self.new_id, self.pulse.ring)
@@ -67,7 +68,7 @@ class World:
         self.executions: list[Execution] = []
         self.listeners: list[Callable[[str, str, Run], None]] = []
         """Told of an event, its action and the run."""
-        self.machines: list[Machine] = []
+        self.fleet = Fleet(policy, self.now, self.new_id, self.pulse.ring, self.schedule)
         self.groups = Groups(self.now)
         self.held = False
         self.listing_held = False
@@ -81,7 +82,7 @@ class World:
         self.created_at = self.now()
         self.id = next(self._ids)
         for runner in runners:
-            self.add_runner(runner)
+            self.fleet.add(runner)
 
     def now(self) -> float:
         """Wall-clock time that never steps back, unix seconds."""
@@ -90,6 +91,10 @@ class World:
     def new_id(self) -> int:
         """An id that nothing here has had."""
         return next(self._ids)
+
+    @property
+    def owner_type(self) -> str:
+        return "Organization" if self.organization else "User"
 
     @property
     def root(self) -> Path:
@@ -249,11 +254,6 @@ class World:
 
     # --- machines -----------------------------------------------------------------------------------
 
-    def add_runner(self, runner: Runner) -> None:
-        for number in range(runner.count):
-            name = runner.name if runner.count == 1 else f"{runner.name}-{number + 1}"
-            self.machines.append(Machine(next(self._ids), name, tuple(runner.labels)))
-
     def schedule(self) -> None:
         """Give queued jobs to idle machines, oldest first."""
         for run in list(self.runs.values()):
@@ -262,16 +262,10 @@ class World:
             if run.created_at + QUEUE_S < self.now():
                 self._finish(run, "failure", "The job was not acquired by a runner within 24 hours.")
                 continue
-            if (machine := self._idle(run.job.labels)) is not None:
+            machine = None if self.held else self.fleet.idle(run.job.labels, public=not self.private)
+            if machine is not None:
                 self._begin(run, run.job, machine)
         self.pulse.ring()
-
-    def _idle(self, labels: Iterable[str]) -> Machine | None:
-        if self.held:
-            return None
-        labels = list(labels)
-        free = (one for one in self.machines if one.online and one.run_id is None and one.fits(labels))
-        return next(free, None)
 
     def _begin(self, run: Run, job: Job, machine: Machine) -> None:
         now = self.now()
@@ -304,13 +298,14 @@ class World:
             execution.ended = self.now()
             self.changed(run)
             if not run.lost.is_set():
-                machine.run_id = None
+                self.fleet.free(machine)
         if run.lost.is_set():
             # The machine is dead; GitHub finds out late, by its silence.
             waiting = asyncio.create_task(run.forced.wait(), name=f"github-silence-{run.id}")
             await asyncio.wait([waiting], timeout=self.policy.lost_s)
             waiting.cancel()
-            machine.run_id, reason = None, LOST
+            self.fleet.free(machine)
+            reason = LOST
         self._finish(run, conclusion, reason)
         self.schedule()
 

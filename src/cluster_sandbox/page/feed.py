@@ -40,8 +40,8 @@ class Feed:
     def batch(self) -> Json:
         """What changed since the last call, empty if nothing did.
 
-        `messages` and `gone` (channel and message ids); `places`: those that are new or different; `people` and
-        `commands`: all of them, when any is different; `interactions`: this member's own.
+        `messages` and `gone` (channel and message ids); `places`: those that are new or different; `people`, `roles`
+        and `commands`: all of them, when any is different; `interactions`: this member's own.
         """
         batch: Json = {}
         opened = self._interactions()
@@ -56,7 +56,11 @@ class Feed:
             "interactions": [self._views.interaction(one) for one in opened],
         }
         batch |= {name: found for name, found in lists.items() if found}
-        whole = {"people": self._views.people(), "commands": self._views.commands(self._acting)}
+        whole: dict[str, Json | list[Json]] = {
+            "people": self._views.people(),
+            "roles": self._views.roles(),
+            "commands": self._views.commands(self._acting),
+        }
         batch |= {name: shape for name, shape in whole.items() if self._shown.get(name) != shape}
         self._shown = dict(whole)
         return batch

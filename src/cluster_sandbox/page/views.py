@@ -100,6 +100,11 @@ class Views:
             *(self._person(one, acting=False) for one in others),
         ]
 
+    def roles(self) -> list[Json]:
+        """The roles that a member can have here, without the one everybody has and those of bots."""
+        roles = [one for one in self.guild.roles.values() if one.id != self.guild.id and not one.managed_by]
+        return [{"id": str(one.id), "name": one.name} for one in roles]
+
     def _person(self, user: User, *, acting: bool) -> Json:
         world, bot = self._server.service.world, self._server.bot_user_id
         admin = bool(world.guild_permissions(self.guild, user.id) >> 3 & 1)

@@ -15,7 +15,7 @@ from town import QUICK, Town
 
 from cluster_bot.runs.ports import GpuOffer
 from cluster_sandbox.discord import Acting, CommandError, DiscordServer, File, Interaction
-from offering import Offering
+from offering import NoBoxes, Offering
 
 PROGRAM = File("program.py", b"print('hello')")
 
@@ -62,6 +62,9 @@ COMMANDS: Mapping[str, tuple[Kind, Callable[[Town], dict[str, Any]]]] = {
     ),
     "admin drain": (Kind.OPERATORS, lambda town: {}),
     "verify": (Kind.OPERATORS, lambda town: {"launcher": "modal"}),
+    "admin runners": (Kind.OPERATORS, lambda town: {}),
+    "admin runner add": (Kind.OPERATORS, lambda town: {"name": "box", "gpu": "H100", "vendor": "nvidia"}),
+    "admin runner remove": (Kind.OPERATORS, lambda town: {"name": "box"}),
 }
 # What tells a refusal for want of rights from every other answer.
 NO_RIGHT = (
@@ -79,6 +82,12 @@ class Stands(Offering):
     """A launcher that takes what it is given and never begins it."""
 
 
+class Lends(Stands):
+    """The same, with machines that people lend: none, and none is taken."""
+
+    boxes = NoBoxes()
+
+
 @pytest.fixture
 def server() -> DiscordServer:
     """One that lets a bot write as fast as it can: what is tried is who may, not how fast."""
@@ -87,7 +96,7 @@ def server() -> DiscordServer:
 
 @pytest.fixture
 def launchers() -> list[Offering]:
-    github, modal = Stands("github", GpuOffer("H100")), Stands("modal", GpuOffer("T4"), GpuOffer("H100"))
+    github, modal = Lends("github", GpuOffer("H100")), Stands("modal", GpuOffer("T4"), GpuOffer("H100"))
     return [Stands("local", GpuOffer(None)), github, modal]
 
 

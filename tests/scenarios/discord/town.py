@@ -76,6 +76,11 @@ class Watched:
         await self._store.save_place(run_id, place)
         self._tell()
 
+    @property
+    def expected(self) -> Any:
+        """Named, since protocols do not ask `__getattr__`."""
+        return self._store.expected  # type: ignore[attr-defined]
+
     async def until(self, reached: Callable[[], Awaitable[bool]]) -> None:
         """Return once `reached()` is true; asked again after each write of a run or a place."""
         async with asyncio.timeout(PATIENCE_S):
@@ -133,7 +138,7 @@ class Town:
         logins = self.server.gateway.logins
         async with open_parts(read) as parts:
             self._store = Watched(parts.store)
-            watched = Parts(self._store, [*launchers, *parts.launchers])
+            watched = Parts(self._store, [*launchers, *parts.launchers], parts.tokens)
             work = asyncio.create_task(run_bot(read, watched, debug=debug), name="bot")
             ready = asyncio.create_task(self.server.gateway.wait_ready(PATIENCE_S, logins=logins + 1), name="ready")
             try:

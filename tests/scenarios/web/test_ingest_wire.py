@@ -174,6 +174,20 @@ async def test_a_superseded_attempt_hears_that_it_should_stop(home: Porch) -> No
     assert await home.store.events(run.id, 1, 0) == [HELLO]
 
 
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.STARTING, Status.RUNNING])
+async def test_a_bot_that_was_put_back_learns_of_attempts_from_their_runners(home: Porch, status: Status) -> None:
+    run = await home.launched(status=status, attempt=1, doubted=True)
+    # Its token is ours, so it was launched: after the backup.
+    assert (await home.post(run, HELLO, attempt=3)).said == {"ack": 1, "stop": False}
+    now = await home.store.load(run.id)
+    assert (now.attempt, now.handle, now.doubted) == (3, None, True)
+    assert (await home.as_runner(run, "POST", "claim", instance(ONE), attempt=4)).status == 200
+    assert (await home.post(run, log(2), attempt=3)).said == {"ack": 1, "stop": True}
+    await ended(home, await home.store.load(run.id))
+    assert (await home.post(run, attempt=5)).said == {"ack": 0, "stop": True}
+    assert (await home.store.load(run.id)).attempt == 4
+
+
 async def test_a_late_outcome_is_kept_and_looked_at(home: Porch) -> None:
     run = await ended(home, await home.launched())
     home.now[0] = NOW + 500

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster_bot.runs.ports import Place
 from cluster_bot.runs.run import Observation, Reason, Run, Sighting, Status
 from cluster_runner.wire import Event
 
@@ -76,6 +77,9 @@ async def test_a_spool_that_cannot_go_yet_is_asked_about_again(tmp_path: Path, t
         run = await keeper.status(await keeper.submit(), Status.RUNNING)
         keeper.launcher.write(run, *talk())
         await keeper.status(run, Status.SUCCEEDED)
+        # Before people have been told, it stays in any case.
+        assert not clinging.gone.is_set()
+        await keeper.store.save_place(run.id, Place(closed=True))
         await asyncio.wait_for(clinging.gone.wait(), 20)
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from runner_examples import EXAMPLES as RUNNER_EXAMPLES
+
 from cluster_bot.discord_bot import messages
 from cluster_bot.runs.knobs import KNOBS
 from cluster_bot.runs.orders import EVERYTHING, Decided, Entry, InForce, Orders, machine
@@ -191,6 +193,7 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
     "code": lambda: messages.code("a`b"),
     "seconds": lambda: [messages.seconds(one) for one in (0.4, 12.34, 185, 7800)],
     "size": lambda: [messages.size(one) for one in (12, 3456, 78_900_000, 10**10)],
+    **RUNNER_EXAMPLES,
 }
 # They tell texts apart, and have none of their own.
 RECOGNISERS = {
@@ -202,6 +205,8 @@ RECOGNISERS = {
     "is_our_failure",
     "is_opened",
     "units",
+    "told_status",
+    "hidden_lines",
 }
 
 

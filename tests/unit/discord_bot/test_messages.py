@@ -157,6 +157,26 @@ def test_nothing_but_a_verdict_is_one(status: Status) -> None:
     assert messages.is_status(messages.verdict(run)) is not status.final
 
 
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_status_message_is_told_by_its_beginning(status: Status, shared: bool) -> None:
+    run = replace(RUN, status=status, reason=Reason.COMPLETED)
+    marker = messages.part_marker(run, "status") if shared else ""
+    assert messages.told_status(marker + messages.status(run)) is status
+    compiling = replace(run, phase="compile") if status is Status.RUNNING else run
+    assert messages.told_status(marker + messages.status(compiling)) is status
+    others = [messages.anchor(run), "```\n" + messages.status(run) + "\n```", messages.part_marker(run, "output 1")]
+    others += [messages.verdict(run)] if status.final else []
+    assert [messages.told_status(text) for text in others] == [None] * len(others)
+
+
+def test_how_many_lines_the_newest_output_leaves_out() -> None:
+    note = f"-# {messages.HIDDEN.format(lines=1234)}\n"
+    assert messages.hidden_lines(note + "```\nx\n```") == 1234
+    assert messages.hidden_lines("-# Run #7 · output 7\n" + note + "```\nx\n```") == 1234
+    assert messages.hidden_lines("```\n" + note + "```") == 0
+
+
 def test_who_asks_for_input_is_told_that_there_is_none() -> None:
     failed = replace(RUN, status=Status.FAILED, reason=Reason.EXIT_CODE)
     told = messages.verdict(failed, trouble=Trouble("EOFError: EOF when reading a line\n"))

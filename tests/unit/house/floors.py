@@ -15,6 +15,7 @@ TOP = 7
 FLOORS = {
     "__main__": TOP,
     "app": TOP,
+    "backups": TOP,
     "cli": TOP,
     "demo": TOP,
     "check": TOP,

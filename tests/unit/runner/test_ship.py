@@ -191,6 +191,27 @@ def test_what_a_refusing_bot_kept_is_not_sent_again(bot: Bot, tmp_path: Path) ->
     assert (shipper.acknowledged, shipper.reason) == (6, "event 7 was refused with status 400")
 
 
+def test_a_bot_that_forgot_gets_the_files_again_too(bot: Bot, tmp_path: Path) -> None:
+    artifact = Event(1, 1.0, "artifact", {"name": "a", "stored": "a", "size": 5})
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "a").write_bytes(b"aaaaa")
+    (tmp_path / "events.ndjson").write_bytes(event_to_line(artifact))
+    home = Home(bot.address, TOKEN)
+    shipper = Shipper(home, RUN_ID, str(tmp_path), lambda: None)
+    shipper.hurry = True
+    while shipper.acknowledged < 1:
+        shipper.turn()
+    bot.events.clear()
+    bot.files.clear()
+    with (tmp_path / "events.ndjson").open("ab") as file:
+        file.write(event_to_line(Event(2, 1.0, "outcome", {"result": "exited", "exit_code": 0, "duration_s": 1.0})))
+    while not shipper.done:
+        shipper.turn()
+    home.close()
+    assert [event["n"] for event in bot.events] == [1, 2]
+    assert bot.files == {1: b"aaaaa"}
+
+
 def test_a_refused_event_ends_the_shipping_but_not_the_heartbeat(job: GitHubJob, bot: Bot) -> None:
     bot.replies["events"] = [Reply(400)] * 3
     ask(job, bot, _FOREVER)

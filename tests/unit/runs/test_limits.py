@@ -207,3 +207,10 @@ def test_a_role_more_never_takes_anything(
     both = Shares(groups=groups).of(Limits(runs_per_hour=None), "m", some | more)
     fewer = Shares(groups=groups).of(Limits(runs_per_hour=0), "m", some)
     assert both.runs_per_hour is None or (fewer.runs_per_hour is not None and both.runs_per_hour >= fewer.runs_per_hour)
+
+
+def test_a_gpu_on_one_machine_counts_as_that_gpu() -> None:
+    limits = Limits(gpus=("H*",))
+    assert limits.allows("H100@bobs-box")
+    assert not limits.allows("T4@H100")
+    assert asking(60, "H100@bobs-box").most_gpus == 1

@@ -4,12 +4,15 @@ import pytest
 
 from cluster_bot.errors import UserError
 from cluster_bot.runs.knobs import KNOBS
-from cluster_bot.runs.orders import EVERYTHING, Decided, InForce, Orders, machine
+from cluster_bot.runs.orders import EVERYTHING, Decided, InForce, OrderBook, Orders, machine
 from cluster_bot.runs.refusals import Refusal
 from cluster_bot.runs.rules import Limits
 from cluster_bot.runs.shares import Shares, parse_shares
 from cluster_bot.runs.spec import RunSpec, Where
+from cluster_bot.scheduling.desk import Desk
 
+# What is usual is known without one.
+NO_BOOK: OrderBook = None  # type: ignore[assignment]
 PAUSE = Decided("ada", 100.0, 200.0, "back soon")
 SPEC = RunSpec({"a.py": "1"}, "a.py", "github", 60, gpu="H100:2", others=(Where("modal", "H100:2"),))
 
@@ -98,6 +101,12 @@ def test_what_is_typed_is_read(name: str, typed: str, value: object) -> None:
     assert KNOBS[name].read(typed) == value
     # What is shown can be typed.
     assert KNOBS[name].read(KNOBS[name].shown(value)) == value
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_what_is_usual_can_be_typed(name: str) -> None:
+    usual = Desk(NO_BOOK, values={"checker_fails": "closed", "verify_every_h": 0, "log_level": "INFO"}).usual(name)
+    assert KNOBS[name].read(KNOBS[name].shown(usual)) in (usual, [*usual] if isinstance(usual, tuple) else usual)
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ async def test_what_an_admin_is_shown(github: GitHubServer, client: Client) -> N
     assert not (await client.get("/actions/permissions"))[2]["enabled"]
     with pytest.raises(GithubException, match="disabled"):
         await client.dispatch()
-    runners = await client.call(lambda _: list(client.github.get_organization("gpu-club").get_self_hosted_runners()))
+    runners = await client.call(lambda repository: list(repository.get_self_hosted_runners()))
     assert {one.status for one in runners} == {"online"}
     reader = Client(github, github.add_token(write=False))
     assert not (await reader.get(""))[2]["permissions"]["push"]

@@ -10,7 +10,7 @@ from receiver import receiving
 from scratch import Client, ended
 
 from cluster_sandbox.github import GitHubServer
-from judges import of_answer, of_delivery, unlike_examples
+from judges import of_answer, of_delivery, of_request, unlike_examples
 
 REPO = "/repos/gpu-club/kernels"
 
@@ -71,3 +71,30 @@ def test_answers_of_githubs_are_fine() -> None:
     assert of_answer("GET", f"{REPO}/actions/runs", 200, {"total_count": 0, "workflow_runs": []}) == []
     assert of_answer("GET", f"{REPO}/actions/runs/7", 404, {"message": "Not Found"}) == []
     assert of_answer("GET", f"{REPO}/git/ref/heads/a/b", 404, {"message": "Not Found"}) == []
+
+
+JIT = "/orgs/gpu-club/actions/runners/generate-jitconfig"
+GOOD = {"name": "box", "runner_group_id": 1, "labels": ["nvidia"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "body"),
+    [
+        ("GET", f"{REPO}/actions/runners", {"per_page": "many"}, None),
+        ("GET", f"{REPO}/actions/runners", {"pages": "2"}, None),
+        ("GET", "/orgs/gpu-club/actions/donors", {}, None),
+        ("POST", JIT, {}, None),
+        ("POST", JIT, {}, {**GOOD, "labels": []}),
+        ("POST", JIT, {}, {**GOOD, "label": "nvidia"}),
+        ("POST", JIT, {}, {"name": "box", "labels": ["nvidia"]}),
+        ("POST", f"{REPO}/actions/runners/registration-token", {}, {"hours": 2}),
+    ],
+)
+def test_a_request_that_is_not_githubs_is_seen(method: str, path: str, query: dict[str, str], body: Any) -> None:
+    assert of_request(method, path, query, body)
+
+
+def test_requests_of_githubs_are_fine() -> None:
+    assert of_request("GET", f"{REPO}/actions/runners", {"per_page": "100", "page": "2", "name": "box"}, None) == []
+    assert of_request("POST", JIT, {}, GOOD) == []
+    assert of_request("POST", f"{REPO}/actions/runners/registration-token", {}, None) == []

@@ -8,6 +8,7 @@ from cluster_bot.discord_bot.messages.admin import *  # noqa: F403
 from cluster_bot.discord_bot.messages.forms import *  # noqa: F403
 from cluster_bot.discord_bot.messages.options import *  # noqa: F403
 from cluster_bot.discord_bot.messages.replies import *  # noqa: F403
+from cluster_bot.discord_bot.messages.runners import *  # noqa: F403
 from cluster_bot.discord_bot.messages.runs import *  # noqa: F403
 from cluster_bot.discord_bot.messages.thread import *  # noqa: F403
 from cluster_bot.discord_bot.messages.verify import *  # noqa: F403

@@ -39,6 +39,7 @@ REASONS: dict[Reason, str] = {
     Reason.LAUNCHER_REFUSED: "{launcher} refused to start it; correct what it complains of, or run it elsewhere.",
     Reason.DISPATCH_UNKNOWN: "{launcher} was asked and never said whether it started; run it again if you see nothing.",
     Reason.RUNNER_VANISHED: "the machine fell silent before the program's end was known; run it again.",
+    Reason.RESTORED: "the bot was put back to a backup since; run it again if something of it is missing.",
 }
 
 # What a program was most likely doing that was ended so, and so what to look for.
@@ -64,6 +65,8 @@ LEFT_OUT_SHOWN = 5
 NO_INPUT = "Programs have no input here; give it what it asks for as `arguments`, and read `sys.argv`."
 GOES_ON = "{was} refused it{why}, so it goes on at {launcher}{gpu}."
 HIDDEN = "… {lines:,} more line(s) above are left out here; the whole log comes as a file at the end."
+
+_HIDDEN = re.compile(re.escape(HIDDEN).replace(re.escape("{lines:,}"), "([0-9,]+)"))
 
 WAITING = (Status.QUEUED, Status.STARTING)
 # What a message takes, less what a marker above it may take, and a line below it.
@@ -232,6 +235,21 @@ def verdict_status(text: str) -> Status | None:
 def is_status(text: str) -> bool:
     """Whether a message says where a run stands, and is not its verdict."""
     return text.startswith((*STATUS_WORDS.values(), COMPILING)) and verdict_status(text) is None
+
+
+def told_status(text: str) -> Status | None:
+    """The status that a status message tells; None for any other message."""
+    text = re.sub(r"^-# Run #\d+ · status\n", "", text)
+    if text.startswith(COMPILING):
+        return Status.RUNNING
+    told = next((one for one, words in STATUS_WORDS.items() if text.startswith(words)), None)
+    return None if verdict_status(text) is not None else told
+
+
+def hidden_lines(text: str) -> int:
+    """How many lines a message with the newest output says it leaves out."""
+    said = _HIDDEN.search(text.partition("```")[0])
+    return int(said[1].replace(",", "")) if said is not None else 0
 
 
 def is_our_failure(text: str) -> bool:

@@ -20,7 +20,9 @@ from cluster_bot.launchers.github_actions.api import PUBLIC_API, TIMEOUT_S, Answ
 from cluster_bot.launchers.github_actions.tokens import Account, App, Login, LoginError
 
 # What GitHub calls the rights on its pages, and the scope of a classic token that includes each.
-_SCOPES = {"Workflows": "workflow", "Webhooks": "admin:repo_hook"}
+_SCOPES = {"Workflows": "workflow", "Webhooks": "admin:repo_hook", "Self-hosted runners": "admin:org"}
+# Rights that GitHub's pages list apart, as they are an organisation's.
+_OF_ORGANISATIONS = frozenset({"Self-hosted runners"})
 READ, WRITE = "Read-only", "Read and write"
 
 
@@ -40,9 +42,10 @@ class TokenKind(Enum):
 
     def allow(self, right: str, level: str) -> str:
         """What to click to give the right, such as `Contents` with `Read and write`; the middle of a sentence."""
+        whose = "Organization" if right in _OF_ORGANISATIONS else "Repository"
         if self is TokenKind.APP:
             return (
-                f'give the App "{right}: {level}" (its settings, Permissions & events, Repository permissions), and '
+                f'give the App "{right}: {level}" (its settings, Permissions & events, {whose} permissions), and '
                 "accept that where it is installed (Settings, GitHub Apps, Review request)"
             )
         if self is TokenKind.CLASSIC:
@@ -50,7 +53,7 @@ class TokenKind(Enum):
             return f'give it the scope "{scope}" (your Settings, Developer settings, Tokens (classic))'
         return (
             f'give it "{right}: {level}" (your Settings, Developer settings, Fine-grained tokens, the token, Edit, '
-            "Repository permissions)"
+            f"{whose} permissions)"
         )
 
 

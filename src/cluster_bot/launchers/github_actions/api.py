@@ -35,7 +35,7 @@ LONGEST_LIMIT_S = 3700.0
 # After one of several tokens met its limit: the next request takes another.
 AT_ONCE_S = 1.0
 # What differs from run to run, and what an admin's workflow file names: no part of a metric's label.
-_NAMED = re.compile(r"/[0-9]+(?=/|$)|(?<=/concurrency_groups)/[^/]+")
+_NAMED = re.compile(r"/[0-9]+(?=/|$)|(?<=/concurrency_groups)/[^/]+|(?<=^/orgs)/[^/]+")
 _LOGIN = "GitHub does not let the bot's App in; an admin should look at GITHUB_APP_ID and its key"
 
 T = TypeVar("T")
@@ -82,7 +82,9 @@ class Answer:
 
 
 class GithubApi:
-    """One repository's API. `base_url` is without a slash at its end; every method may raise the errors above.
+    """One repository's API, and its organisation's; `base_url` is without a slash at its end.
+
+    Paths are below the repository unless they begin with /orgs/; every method may raise the errors above.
 
     `logins`: who we are, or tokens with commas between. With several, requests go with the one that has most left.
     """
@@ -98,6 +100,7 @@ class GithubApi:
     ) -> None:
         self.repository = repository
         site = "https://github.com" if base_url == PUBLIC_API else base_url.removesuffix("/api/v3")
+        self.site = site
         self.page = f"{site}/{repository}"
         """Where people find the repository."""
         self._path = f"/repos/{repository}"
@@ -114,8 +117,8 @@ class GithubApi:
                 seconds_between_writes=0,
             )
 
-        several = tokens_of(logins) if isinstance(logins, str) else logins
-        self._accounts = [Account(login, repository, make) for login in several]
+        self.logins: Sequence[Login] = tokens_of(logins) if isinstance(logins, str) else logins
+        self._accounts = [Account(login, repository, make) for login in self.logins]
         self.purse = Purse(len(self._accounts))
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="github-read")
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="github-write")
@@ -126,20 +129,29 @@ class GithubApi:
         self._write_thread.shutdown(wait=False, cancel_futures=True)
 
     async def get(self, path: str, parameters: Mapping[str, str] | None = None, *, etag: str | None = None) -> Answer:
-        """GET below the repository, not following redirects; with `etag` the answer may be a free 304."""
+        """GET, not following redirects; with `etag` the answer may be a free 304."""
         headers = {} if etag is None else {"If-None-Match": etag}
+        whole = self._whole(path)
 
         def send(client: github.Github) -> Answer:
-            asked = client.requester.requestJson("GET", self._path + path, dict(parameters or {}), headers=headers)
-            return _answer(*asked)
+            return _answer(*client.requester.requestJson("GET", whole, dict(parameters or {}), headers=headers))
 
         return await self._ask("GET", path, send)
 
-    async def post(self, path: str) -> Answer:
-        """POST without a body below the repository."""
+    async def post(self, path: str, body: Any = None) -> Answer:
+        """POST, by default without a body."""
+        whole = self._whole(path)
         return await self._ask(
-            "POST", path, lambda client: _answer(*client.requester.requestJson("POST", self._path + path))
+            "POST", path, lambda client: _answer(*client.requester.requestJson("POST", whole, input=body))
         )
+
+    async def delete(self, path: str) -> Answer:
+        """DELETE."""
+        whole = self._whole(path)
+        return await self._ask("DELETE", path, lambda client: _answer(*client.requester.requestJson("DELETE", whole)))
+
+    def _whole(self, path: str) -> str:
+        return path if path.startswith("/orgs/") else self._path + path
 
     async def dispatch(
         self, workflow: str, ref: str, inputs: Mapping[str, str], *, details: bool, allowed: Callable[[], bool]

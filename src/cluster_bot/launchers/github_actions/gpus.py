@@ -1,9 +1,10 @@
 """What members may ask GitHub for: GPU names, each a workflow file and the labels its runner must have.
 
-Configured by `GITHUB_GPUS`, else what the repository's own runners offer. Called by `launcher`.
+Configured by `GITHUB_GPUS`, else what runners of the repository and its organisation offer. Called by `fleet`.
 
 `NVIDIA` and `AMD` are always there by default, as names for "any of that vendor". A runner that carries a vendor's
-label offers each further label of its own as a GPU: one with `self-hosted`, `nvidia`, `H100` offers H100.
+label offers each further label of its own as a GPU: one with `self-hosted`, `nvidia`, `H100` offers H100. The label
+that names the machine itself is none.
 """
 
 import re
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from cluster_bot.runs.machines import OWN_LABEL
 
 VENDORS: Mapping[str, str] = MappingProxyType({"nvidia": "nvidia_workflow.yml", "amd": "amd_workflow.yml"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
@@ -54,21 +57,28 @@ def offered_by(runners: Iterable[Mapping[str, Any]]) -> tuple[GpuSettings, ...]:
     """The GPUs of GitHub's runner objects, online or not, since a job waits for its runner; the defaults come first."""
     gpus = {gpu.name.lower(): gpu for gpu in DEFAULTS}
     for runner in runners:
-        labels = _labels(runner)
+        labels = labels_of(runner)
         vendor = next((one for one in VENDORS if one in map(str.lower, labels)), None)
         if vendor is None:
             continue
         for label in labels:
-            if label.lower() not in _SYSTEM and label.lower() not in VENDORS and _NAME.fullmatch(label):
+            if is_gpu(label):
                 gpus.setdefault(label.lower(), GpuSettings(label, VENDORS[vendor], ("self-hosted", vendor, label)))
     return tuple(gpus.values())
+
+
+def is_gpu(label: str) -> bool:
+    """Whether a runner's label may name its GPU."""
+    low = label.lower()
+    return low not in _SYSTEM and low not in VENDORS and not low.startswith(OWN_LABEL) and bool(_NAME.fullmatch(label))
 
 
 def online(runners: Iterable[Mapping[str, Any]], gpu: GpuSettings) -> int:
     """How many of GitHub's runner objects are connected and have all labels of `gpu`."""
     wanted = {label.lower() for label in gpu.labels}
-    return sum(one.get("status") == "online" and wanted <= {*map(str.lower, _labels(one))} for one in runners)
+    return sum(one.get("status") == "online" and wanted <= {*map(str.lower, labels_of(one))} for one in runners)
 
 
-def _labels(runner: Mapping[str, Any]) -> list[str]:
+def labels_of(runner: Mapping[str, Any]) -> list[str]:
+    """The labels of one of GitHub's runner objects."""
     return [str(label.get("name", "")) for label in runner.get("labels", ()) if isinstance(label, Mapping)]

@@ -22,7 +22,9 @@ from cluster_bot.launchers.github_actions import last_words
 from cluster_bot.launchers.github_actions.api import GithubApi, GithubError, GithubLimitError
 from cluster_bot.launchers.github_actions.artifacts import MOST_FILE_BYTES, SpoolArchives
 from cluster_bot.launchers.github_actions.dispatch import Accepted, Reporting, dispatch, inputs_of
-from cluster_bot.launchers.github_actions.gpus import GpuSettings, offered_by, online
+from cluster_bot.launchers.github_actions.fleet import Fleet
+from cluster_bot.launchers.github_actions.gpus import GpuSettings
+from cluster_bot.launchers.github_actions.runners import Runners
 from cluster_bot.launchers.github_actions.stopping import Cancels
 from cluster_bot.launchers.github_actions.watch import Timing, Watch
 from cluster_bot.launchers.github_actions.webhook import Redelivery, run_named
@@ -45,11 +47,11 @@ _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
 class GithubActions:
-    """`Launcher`, `SpoolSource`, `SpoolKeeper`, `Telling`, `Discerning`, `Recognising`, `Reachable`: one repository.
+    """A `Launcher`, `SpoolSource`, `SpoolKeeper`, `Telling`, `Discerning`, `Recognising`, `Reachable` and `Lent`.
 
-    `ref` is the branch whose workflow files run; `gpus` what members may ask for, empty: what the repository's runners
-    offer; `root` a folder for spools on their way to the store; `container` an image for all jobs, "" for none;
-    `webhook` the address of this bot's webhook, where GitHub may be asked to send again what it could not deliver.
+    It serves one repository. `ref` is the branch whose workflow files run; `gpus` what members may ask for, empty: what
+    its runners offer; `root` a folder for spools on their way to the store; `container` an image for all jobs, "" for
+    none; `webhook` the address of this bot's webhook, where GitHub may be asked to send again what it could not.
     """
 
     name = "github"
@@ -71,10 +73,9 @@ class GithubActions:
         self._api = api
         self._root = root
         self._ref = ref
-        self._configured = tuple(gpus)
-        self._gpus = self._configured or offered_by(())
-        self._gpus_at = -self._timing.runners_s
-        self._online: dict[str, int] = {}
+        self._fleet = Fleet(api, configured=gpus, pause_s=self._timing.runners_s)
+        self.boxes = Runners(api, self._fleet)
+        """The machines, for `runs.machines.Lent`."""
         self._repository_etag: str | None = None
         self._reporting = reporting
         self._container = container
@@ -108,17 +109,18 @@ class GithubActions:
 
     def _fits(self, spec: RunSpec) -> bool:
         try:
-            inputs_of(_probe(spec), self._gpus[0], None, time.time(), self._container)
+            inputs_of(_probe(spec), self._fleet.gpus[0], None, time.time(), self._container)
         except LaunchRefusedError:
             return False
         return True
 
     async def availability(self) -> Sequence[GpuOffer]:
         """The GPUs that may be asked for, with the runs that wait for their workflow."""
-        await self._refresh_gpus()
-        waiting = {gpu.name: self._watch.listing.waiting(gpu.workflow) for gpu in self._gpus}
+        if not self._fleet.configured:
+            await self._fleet.refresh()
+        waiting = {gpu.name: self._watch.listing.waiting(gpu.workflow) for gpu in self._fleet.gpus}
         return [
-            GpuOffer(name, count, starts_in_s=_STARTS_IN_S, machines=self._online.get(name))
+            GpuOffer(name, count, starts_in_s=_STARTS_IN_S, machines=self._fleet.online.get(name))
             for name, count in waiting.items()
         ]
 
@@ -132,35 +134,19 @@ class GithubActions:
         return "" if answer.status in (200, 304) else f"GitHub does not show this bot its repository ({answer.status})"
 
     async def _gpu_named(self, name: str | None) -> GpuSettings:
-        wanted = (name or "").strip().lower()
-        for gpu in self._gpus:
-            if gpu.name.lower() == wanted:
-                return gpu
-        await self._refresh_gpus()
-        for gpu in self._gpus:
-            if gpu.name.lower() == wanted:
-                return gpu
-        raise refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=self._offered())
+        wanted = (name or "").strip()
+        found = self._fleet.gpu(wanted)
+        if found is None and not (self._fleet.configured and "@" not in wanted):
+            await self._fleet.refresh()
+            found = self._fleet.gpu(wanted)
+        if found is None:
+            raise refuse(Refusal.UNKNOWN_GPU, launcher=self.name, offered=self._offered())
+        return found
 
     def _offered(self) -> str:
         """The names, as many as a sentence bears."""
-        names = [f"`{gpu.name}`" for gpu in self._gpus]
+        names = [f"`{gpu.name}`" for gpu in self._fleet.gpus]
         return ", ".join(names[:25]) + (" …" if len(names) > 25 else "")
-
-    async def _refresh_gpus(self) -> None:
-        """Ask which runners there are, at most once a minute; without the right to know, the defaults stay."""
-        if self._configured or time.monotonic() - self._gpus_at < self._timing.runners_s:
-            return
-        self._gpus_at = time.monotonic()
-        try:
-            answer = await self._api.get("/actions/runners", {"per_page": "100"})
-        except (GithubError, GithubLimitError) as error:
-            log.info("runners not known: %s", error, extra={"action": "runners_unknown"})
-            return
-        if answer.status == 200 and isinstance(answer.body, dict):
-            runners = answer.body.get("runners", ())
-            self._gpus = offered_by(runners)
-            self._online = {gpu.name: online(runners, gpu) for gpu in self._gpus}
 
     # --- start, find, stop --------------------------------------------------------------------------------------
 

@@ -18,12 +18,12 @@ from aiohttp import web
 from ...faults import Fault
 from ..access import SCOPES, AccessError, Token, is_jwt
 from ..service import Service
-from . import actions, apps, concurrency, contents, git, hooks, pulls, repository
+from . import actions, apps, concurrency, contents, git, hooks, pulls, repository, runners
 from .route import Answer, ApiError, Call, Route, not_found
 
 log = logging.getLogger(__name__)
 PREFIX = "/api/v3"
-MODULES = (actions, apps, concurrency, contents, git, hooks, pulls, repository)
+MODULES = (actions, apps, concurrency, contents, git, hooks, pulls, repository, runners)
 HIDDEN = "***"
 SECRET_INPUTS = ("payload", "token")
 """Inputs of a dispatch that the record does not keep."""

@@ -1,4 +1,4 @@
-"""Routes of the repository, artifacts, runners, the caller, and where jobs upload their artifacts."""
+"""Routes of the repository, artifacts, the caller, and where jobs upload their artifacts."""
 
 from __future__ import annotations
 
@@ -48,15 +48,6 @@ def rate_limit(call: Call) -> Any:
     core = {name: int(headers[f"X-RateLimit-{name.title()}"]) for name in ("limit", "remaining", "reset", "used")}
     search = {**core, "limit": 30, "remaining": 30, "used": 0}
     return {"resources": {"core": core, "search": search}, "rate": core}
-
-
-@routes("GET", "/orgs/{org}/actions/runners", permission="organization_self_hosted_runners")
-@routes("GET", f"{REPO}/actions/runners", permission="administration")
-def runners(call: Call) -> Any:
-    """The same machines, as runners of the repository and of its organization."""
-    name = call.query.get("name")
-    found = [one for one in call.service.world.machines if name in (None, one.name)]
-    return {"total_count": len(found), "runners": [shapes(call).runner(one) for one in call.page(found)]}
 
 
 @routes("GET", f"{REPO}/actions/permissions", permission="administration")

@@ -1,5 +1,5 @@
 // @ts-check
-// What a select menu offers: its own options, or the people and places there are.
+// What a select menu offers: its own options, or the people, roles and places there are.
 
 import { KIND } from "./store.js";
 
@@ -14,7 +14,12 @@ export function offered(part, store) {
   const offer = (/** @type {string} */ label, /** @type {string} */ value) => ({ label, value, default: preset.has(value) });
   if (part.type === TYPE.USERS || part.type === TYPE.MENTIONABLE) return people(store).map((one) => offer(`@${one.name}`, one.id));
   if (part.type === TYPE.CHANNELS) return places(part.channel_types, store).map((one) => offer(`#${one.name}`, one.id));
-  return part.type === TYPE.ROLES ? [] : null;
+  return part.type === TYPE.ROLES ? roles(store).map((one) => offer(`@${one.name}`, one.id)) : null;
+}
+
+/** The roles one may name. @param {import("./store.js").Store} store */
+export function roles(store) {
+  return [...store.roles.values()];
 }
 
 /** Those one may name: members that act here, and the bot. @param {import("./store.js").Store} store */

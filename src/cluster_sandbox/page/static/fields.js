@@ -1,7 +1,7 @@
 // @ts-check
 // The fields of a command's options, one maker for each kind. A field says what it holds, or what is wrong with it.
 
-import { people, places } from "./choices.js";
+import { people, places, roles } from "./choices.js";
 import { h, icon } from "./dom.js";
 import { size } from "./time.js";
 
@@ -28,6 +28,7 @@ function choices(option, store) {
   if (option.choices?.length) return option.choices;
   if (option.type === TYPE.BOOLEAN) return [{ name: "True", value: true }, { name: "False", value: false }];
   if (option.type === TYPE.USER || option.type === TYPE.MENTIONABLE) return people(store).map((one) => ({ name: `@${one.name}`, value: one.id }));
+  if (option.type === TYPE.ROLE) return roles(store).map((one) => ({ name: `@${one.name}`, value: one.id }));
   if (option.type === TYPE.CHANNEL) return places(option.channel_types, store).map((one) => ({ name: `#${one.name}`, value: one.id }));
   return null;
 }

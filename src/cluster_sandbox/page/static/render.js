@@ -45,7 +45,7 @@ const MAKERS = {
   time: (node) => timestamp(node.seconds, node.style),
   person: (node, inner, store) => person(node.id, store),
   channel: (node, inner, store) => place(node.id, store),
-  role: (node) => h("span", { class: "pill" }, `@role ${node.id}`),
+  role: (node, inner, store) => h("span", { class: "pill" }, `@${store.roles.get(node.id)?.name ?? `role ${node.id}`}`),
   command: (node) => h("button", { class: "pill", type: "button", "data-command": node.name }, `/${node.name}`),
   everyone: (node) => h("span", { class: "pill" }, node.text),
 };

@@ -29,6 +29,8 @@ export class Store {
     this.places = new Map();
     /** @type {Map<string, Person>} */
     this.people = new Map();
+    /** @type {Map<string, {id: string, name: string}>} */
+    this.roles = new Map();
     /** @type {Command[]} those offered anywhere; `commands` are those of the open place */
     this.offered = [];
     /** @type {Map<string, Interaction>} */
@@ -91,6 +93,7 @@ export class Store {
     if (batch.hello) this.hello = batch.hello;
     for (const place of batch.places ?? []) this.places.set(place.id, place);
     if (batch.people) this.people = new Map(batch.people.map((/** @type {Person} */ one) => [one.id, one]));
+    if (batch.roles) this.roles = new Map(batch.roles.map((/** @type {{id: string, name: string}} */ one) => [one.id, one]));
     if (batch.commands) this.offered = batch.commands;
     const settled = (batch.interactions ?? []).map((/** @type {Interaction} */ one) => this.#follow(one, Boolean(batch.hello))).some(Boolean);
     const changed = (batch.messages ?? []).filter((/** @type {Message} */ one) => this.#keep(one, true));
