@@ -237,6 +237,7 @@ async def in_sandbox() -> None:
                 await check("/logs hands over the whole log", member.log(), str)
                 await check("/rerun runs it again", member.again(), str)
                 await check("Cancel ends a run", member.cancel(), str)
+                await check("/verify finds every launcher well", member.verify(), str)
                 if not github:
                     print("- /run github is not tried: act is not installed", flush=True)
         except BotEndedError as error:
@@ -341,6 +342,16 @@ class Visitor:
         if messages.REASONS[Reason.CANCELLED_BY_USER] not in verdict:
             raise CheckFailedError(verdict)
         return verdict.splitlines()[0]
+
+    async def verify(self) -> str:
+        """What an admin is told of all launchers; the head of it."""
+        admin = self._server.member("admin", administrator=True)
+        made = (await (await admin.command("verify", channel_id=self._channel)).answered(PATIENCE_S)).message
+        over = lambda event: made and event.message_id == made.id and event.content.startswith(("### ✅", "### ⚠️"))  # noqa: E731
+        told = (await self._event(over)).content
+        if not told.startswith("### ✅"):
+            raise CheckFailedError(told)
+        return told.splitlines()[0]
 
     async def _give(self, program: bytes, arguments: str, launcher: str = "local") -> Interaction:
         from cluster_sandbox.discord import File

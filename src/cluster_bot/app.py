@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster_bot.data_folder import DataFolder
+from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.arrival_news import ArrivalNews
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
 from cluster_bot.discord_bot.journal_channel import JournalChannel
-from cluster_bot.discord_bot.messages import DRAINED
 from cluster_bot.discord_bot.thread_feed import ThreadFeed
+from cluster_bot.discord_bot.verify_feed import Tables, VerifyFeed
 from cluster_bot.errors import StartupError
 from cluster_bot.gate import AdminsGate, Checker
-from cluster_bot.hints import LocalHints
+from cluster_bot.hints import LocalHints, TwoKinds, open_hints
 from cluster_bot.log import get_logger, set_level
 from cluster_bot.meter import Meter
 from cluster_bot.runs.machines import Expecting, Lent
@@ -41,8 +42,9 @@ from cluster_bot.scheduling.follower import Follower
 from cluster_bot.scheduling.quiet import QuietFeed, is_quiet
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
+from cluster_bot.scheduling.verifying import Verifier, is_verification
 from cluster_bot.settings import Settings
-from cluster_bot.store import SqlStore
+from cluster_bot.store import SqlStore, only_bot
 from cluster_bot.web.github_webhook import PATH as WEBHOOK_PATH
 from cluster_bot.web.github_webhook import Ear, GithubWebhook
 from cluster_bot.web.metrics import LoopLag, Metrics
@@ -72,6 +74,7 @@ class Parts:
     tokens: Tokens | None = None
     meter: Meter = field(default_factory=Meter)
     ears: list[Ear] = field(default_factory=list)
+    hints: TwoKinds = field(default_factory=lambda: (LocalHints(), LocalHints()))
 
 
 @asynccontextmanager
@@ -87,6 +90,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         await asyncio.to_thread(_add_launchers, parts, settings)
         for launcher in parts.launchers:
             stack.push_async_callback(launcher.close)
+        nats = settings.nats_url.get_secret_value() if settings.nats_url is not None else None
+        parts.hints = await stack.enter_async_context(open_hints(nats, settings.database()))
         yield parts
 
 
@@ -301,7 +306,7 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     await desk.open()
     desk.listen(lambda: set_level(desk.value("log_level")))
     set_level(desk.value("log_level"))
-    wishes, news = LocalHints(), LocalHints()
+    wishes, news = parts.hints
     meter, waits = parts.meter, Waits()
     scheduler = Scheduler(
         parts.store,
@@ -317,9 +322,13 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     if settings.discord_api_url is not None:
         await point_at(settings.discord_api_url)
     arrivals = build_arrivals(parts, scheduler)
-    async with ClusterBot(scheduler, options, arrivals) as bot:
+    verifier = Verifier(scheduler, parts.store, say=messages.verification_note)
+    async with ClusterBot(scheduler, options, arrivals, verifier) as bot:
+        tables = Tables(bot, verifier, budget)
 
         def make_feed(run: Run, memory: Memory) -> RunFeed:
+            if is_verification(run.origin):
+                return VerifyFeed(run, memory, tables)
             return QuietFeed(memory) if is_quiet(run.origin) else ThreadFeed(bot, run, memory, budget)
 
         relay = Relay(parts.store, make_feed, news=news, wishes=wishes, meter=meter)
@@ -347,7 +356,8 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
                 group.create_task(follower.run(), name=f"follower-{launcher.name}")
             group.create_task(relay.run(), name="relay")
             group.create_task(JournalChannel(bot, desk, budget).run(), name="journal")
-            group.create_task(Draining(desk, parts.store, news, DRAINED).run(), name="draining")
+            group.create_task(Draining(desk, parts.store, news, messages.DRAINED).run(), name="draining")
+            group.create_task(verifier.run(), name="verifier")
             if arrivals is not None:
                 group.create_task(arrivals.run(ArrivalNews(bot, desk)), name="arrivals")
             group.create_task(bot.connect(reconnect=True), name="gateway")
@@ -376,9 +386,10 @@ def web_rooms(settings: Settings, parts: Parts) -> list[Routed]:
 
 
 async def serve(settings: Settings, *, debug: bool = False) -> None:
-    """The whole bot, until cancelled."""
-    async with open_parts(settings) as parts:
+    """The whole bot, until cancelled; with `debug` the staging one, which shares nothing with the other."""
+    settings = settings.for_staging() if debug else settings
+    async with only_bot(settings.database()) as alone, open_parts(settings) as parts:
         # What was made so far stays for ever: without this, each full collection looks through all of it for a tenth of
         # a second, in which the loop stands still.
         gc.freeze()
-        await run_bot(settings, parts, debug=debug)
+        await alone.during(run_bot(settings, parts, debug=debug))

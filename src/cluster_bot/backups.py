@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cluster_bot.data_folder import DataFolder
 from cluster_bot.settings import Settings
+from cluster_bot.store import no_bot
 from cluster_bot.store.backup import back_up, restore
 
 
@@ -22,7 +23,7 @@ def back_up_to(file: Path, settings: Settings, *, replace_it: bool) -> str:
 
 def restore_from(file: Path, settings: Settings, *, next_number: int | None) -> str:
     """Fill the database of the settings, and say what a person must know. Raises StartupError with one sentence."""
-    with DataFolder(settings.data_dir):
+    with DataFolder(settings.data_dir), no_bot(settings.database()):
         done = restore(file, settings.database(), now=time.time(), next_number=next_number)
     asked = f", {done.unfinished} of them not over: the bot asks Discord and the launchers about these" * bool(
         done.unfinished

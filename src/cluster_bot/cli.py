@@ -110,11 +110,12 @@ def install(
 
 
 @modal.command()
-def deploy() -> None:
+def deploy(debug: Debug = False) -> None:
     """Put the app that runs members' programs into the account of MODAL_TOKEN_ID; again, bring it up to date."""
     from cluster_bot.modal_deploy import deploy_by
 
-    typer.echo(asyncio.run(deploy_by(Settings.read())))
+    settings = Settings.read()
+    typer.echo(asyncio.run(deploy_by(settings.for_staging() if debug else settings)))
 
 
 def _token_typed() -> str:

@@ -17,6 +17,10 @@ from cluster_bot.errors import StartupError
 # A shorter part of a secret tells nothing, and may be a word that logs are full of.
 _SHORTEST_PART = 12
 
+# Where staging listens if it has an address and no port is said.
+STAGING_WEB_PORT = 8081
+_STAGING_APP_CHARS = 42
+
 Ids = Annotated[frozenset[int], NoDecode]
 
 
@@ -28,6 +32,9 @@ class Settings(BaseSettings):
     discord_token: SecretStr | None = None
     discord_debug_token: SecretStr | None = None
     discord_debug_cluster_staging_id: int | None = None
+    discord_debug_database_url: SecretStr | None = None
+    discord_debug_public_url: str | None = None
+    discord_debug_web_port: int | None = Field(default=None, ge=0, le=65_535)
     discord_api_url: str | None = None
     discord_guilds: Ids = frozenset()
     discord_users: Ids = frozenset()
@@ -36,6 +43,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     database_url: SecretStr | None = None
+    nats_url: SecretStr | None = None
 
     live_runs_per_member: int = Field(default=3, ge=1)
     runs_per_hour: int | None = Field(default=None, ge=0)
@@ -101,8 +109,12 @@ class Settings(BaseSettings):
         "discord_token",
         "discord_debug_token",
         "discord_debug_cluster_staging_id",
+        "discord_debug_database_url",
+        "discord_debug_public_url",
+        "discord_debug_web_port",
         "discord_api_url",
         "database_url",
+        "nats_url",
         "runs_per_hour",
         "gpu_minutes_per_day",
         "limits_file",
@@ -132,7 +144,7 @@ class Settings(BaseSettings):
     def _blank_is_unset(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
 
-    @field_validator("public_url", "github_api_url", "modal_server_url")
+    @field_validator("public_url", "discord_debug_public_url", "github_api_url", "modal_server_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         if value is None:
@@ -193,6 +205,32 @@ class Settings(BaseSettings):
     def web_enabled(self) -> bool:
         """Whether the bot listens at all."""
         return any(one is not None for one in (self.public_url, self.web_port, self.github_webhook_secret))
+
+    def for_staging(self) -> "Settings":
+        """These settings as `--debug` has them: nothing that is kept, or listened at, is the other bot's as well.
+
+        Raises StartupError with one sentence where they would have it share a database.
+        """
+        database, public_url = self.discord_debug_database_url, self.discord_debug_public_url
+        if database is not None and database == self.database_url:
+            raise StartupError(
+                "DISCORD_DEBUG_DATABASE_URL is the database of DATABASE_URL; give staging one of its own, or none."
+            )
+        listens = public_url is not None and self.discord_debug_web_port is None
+        return self.model_copy(
+            update={
+                "data_dir": self.data_dir / "staging",
+                "database_url": database,
+                "public_url": public_url,
+                "web_port": STAGING_WEB_PORT if listens else self.discord_debug_web_port,
+                # Its own, made in its folder: a runner's token for the one bot says nothing to the other.
+                "web_key": None,
+                # GitHub's webhook leads to one address; staging hears one only where it has an address too.
+                "github_webhook_secret": self.github_webhook_secret if public_url is not None else None,
+                # Deployed apart (`cluster-bot modal deploy --debug`), so that a new one is tried beside the old one.
+                "modal_app": f"{self.modal_app[:_STAGING_APP_CHARS]}-staging",
+            }
+        )
 
     def database(self) -> str:
         """The address, which may hold a password: `database_url`, or a SQLite file in the data folder."""

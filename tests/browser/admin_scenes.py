@@ -129,6 +129,13 @@ async def resync(stage: Stage) -> None:
     await stage.picture(admin, "resync", "The answer, which only the admin sees")
 
 
+async def verify(stage: Stage) -> None:
+    admin = await stage.admin()
+    await send(await fill(admin, "verify"))
+    await expect(answer_to(admin, "verify")).to_contain_text("All well", timeout=60_000)
+    await stage.picture(admin, "verify", "The table, once every launcher has answered")
+
+
 SCENES: dict[str, Scene] = {
     "admin ban": ban,
     "admin cancel": cancel,
@@ -153,4 +160,5 @@ SCENES: dict[str, Scene] = {
     "admin settings": settings,
     "admin unban": unban,
     "resync": resync,
+    "verify": verify,
 }

@@ -45,7 +45,7 @@ class Who(StrEnum):
 # Commands that name a run; what Discord itself keeps for admins says so by its default permissions.
 OF_RUNS = {"cancel": Who.OWNER, "run-info": Who.SEES, "logs": Who.SEES, "rerun": Who.SEES}
 # What not every admin may; tests/scenarios/discord/test_permission_matrix.py tries all of them.
-WHO = {**OF_RUNS, "admin role": Who.MANAGERS, "admin drain": Who.OPERATORS}
+WHO = {**OF_RUNS, "admin role": Who.MANAGERS, "admin drain": Who.OPERATORS, "verify": Who.OPERATORS}
 
 
 @dataclass(frozen=True, slots=True)

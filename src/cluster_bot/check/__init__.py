@@ -22,6 +22,7 @@ async def check_all(*, debug: bool) -> bool:
     """Print the result of every check; whether all that matter are good."""
     console = Console(highlight=False)
     settings = Settings.read()
+    settings = settings.for_staging() if debug else settings
     env_file = Path(".env")
     if env_file.exists() and env_file.stat().st_mode & 0o077:
         console.print("[yellow]![/] .env can be read by other users, and it holds the token; chmod 600 .env")

@@ -26,6 +26,7 @@ def checks_of_here(settings: Settings, *, debug: bool) -> list[tuple[str, Check]
         *limits,
         *gate,
         ("Database", lambda: _database(settings)),
+        *([("NATS", lambda: _nats(settings))] if settings.nats_url is not None else []),
         ("Discord", lambda: _discord(settings, debug=debug)),
         ("Local launcher", lambda: _local(settings)),
         ("PUBLIC_URL", lambda: _public_url(settings)),
@@ -51,6 +52,16 @@ async def _database(settings: Settings) -> Said:
     finally:
         await store.close()
     return Said(f"opened and up to date, {len(live)} run(s) under way")
+
+
+async def _nats(settings: Settings) -> Said:
+    from cluster_bot.hints.nats_hints import answers
+
+    assert settings.nats_url is not None
+    trouble = await answers(settings.nats_url.get_secret_value(), ANSWER_S)
+    if not trouble:
+        return Said("it answers")
+    return Said(f"no hints for other processes ({trouble}); start it, or correct NATS_URL", warning=True)
 
 
 async def _discord(settings: Settings, *, debug: bool) -> Said:

@@ -36,8 +36,12 @@ async def started_bot(
     environment: Mapping[str, str] | None = None,
     *,
     program: Sequence[str] = ("-m", "cluster_bot"),
+    options: Sequence[str] = (),
 ) -> AsyncIterator[BotProcess]:
-    """A bot that is logged in, with its data in `folder`; `environment` adds settings. Raises BotEndedError."""
+    """A bot that is logged in, with its data in `folder`; `environment` adds settings, `options` those of `up`.
+
+    Raises BotEndedError.
+    """
     # A program that runs as an unprivileged user must be able to pass through to its own folder.
     folder.chmod(0o711)
     settings = {name: value for name, value in os.environ.items() if name in _KEPT}
@@ -55,7 +59,7 @@ async def started_bot(
     log_path.touch(mode=0o600)
     with log_path.open("ab") as log:
         bot = await asyncio.create_subprocess_exec(
-            *(PYTHON, *program, "up"),
+            *(PYTHON, *program, "up", *options),
             cwd=folder,
             env=settings,
             stdout=log,

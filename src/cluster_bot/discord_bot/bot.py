@@ -24,6 +24,7 @@ from cluster_bot.discord_bot.cogs.run_commands import RunCommands
 from cluster_bot.discord_bot.cogs.runner_commands import RunnerCommands, runners_command
 from cluster_bot.discord_bot.cogs.runs import Runs
 from cluster_bot.discord_bot.cogs.service import Service
+from cluster_bot.discord_bot.cogs.verify import Verify
 from cluster_bot.discord_bot.error_reply import reply_to_error
 from cluster_bot.discord_bot.first_steps import greet, joined_lately
 from cluster_bot.discord_bot.forms import Forms
@@ -32,6 +33,7 @@ from cluster_bot.errors import StartupError
 from cluster_bot.log import get_logger
 from cluster_bot.scheduling.arrivals import Arrivals
 from cluster_bot.scheduling.scheduler import Scheduler
+from cluster_bot.scheduling.verifying import Verifier
 
 log = get_logger(__name__)
 
@@ -74,7 +76,13 @@ class GuardedTree(app_commands.CommandTree["ClusterBot"]):
 class ClusterBot(commands.Bot):
     """One login. `setup_hook` brings the commands up to date at every start."""
 
-    def __init__(self, scheduler: Scheduler, options: BotOptions, arrivals: Arrivals | None = None) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        options: BotOptions,
+        arrivals: Arrivals | None = None,
+        verifier: Verifier | None = None,
+    ) -> None:
         # Slash commands bring all they need with them: no privileged intent is asked for.
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -89,6 +97,7 @@ class ClusterBot(commands.Bot):
         )
         self.access = Access(scheduler.desk, options.guilds, options.users, options.operators)
         self._scheduler = scheduler
+        self._verifier = verifier
         self._arrivals = arrivals
         self._options = options
         self._connected = False
@@ -107,6 +116,8 @@ class ClusterBot(commands.Bot):
         await self.add_cog(Runs(self._scheduler, self.access))
         await self.add_cog(Again(self._scheduler, self.access))
         await self.add_cog(Service(self._scheduler, resync=self.sync, latency_s=self._gateway_latency_s))
+        if self._verifier is not None:
+            await self.add_cog(Verify(self._scheduler, self._verifier))
         await self.sync()
 
     def _admin_commands(self) -> AdminCommands:

@@ -60,13 +60,27 @@ def names_gpu(typed: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Verified:
+    """The last verification of the schedule: when it began, of what, whether it is over, and who `failed` in the last
+    one that is.
+    """
+
+    name: str
+    at: float
+    targets: tuple[Where, ...]
+    over: bool = False
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Orders:
     """The orders of one scope. Ids are the front end's, as text.
 
     `pauses` by what `machine` says, `bans` by member, `channels` where runs may be asked for (none: anywhere),
     `admin_roles` whose members are admins too, `log_channel` where the journal is shown, `values` by the names of
     `runs.knobs`, `roles` and `members` other limits than everybody's. `greeted`: the first
-    steps were shown, `turned_away`: that it is not served was.
+    steps were shown, `turned_away`: that it is not served was. `verified` is no order, but what the bot did last on its
+    schedule.
     """
 
     pauses: Mapping[str, Decided] = field(default_factory=dict)
@@ -79,6 +93,7 @@ class Orders:
     members: Mapping[str, Share] = field(default_factory=dict)
     greeted: bool = False
     turned_away: bool = False
+    verified: Verified | None = None
 
     def paused(self, where: Where, now: float) -> Decided | None:
         """The pause that keeps a run from going there."""

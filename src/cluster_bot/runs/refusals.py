@@ -84,6 +84,9 @@ class Refusal(StrEnum):
     TOO_LARGE_TO_TRAVEL = "too_large_to_travel"
     GPU_NOT_ON_OFFER = "gpu_not_on_offer"
     NOTHING_ON_OFFER = "nothing_on_offer"
+    VERIFYING_ALREADY = "verifying_already"
+    LAUNCHER_SILENT = "launcher_silent"
+    LAUNCHER_OFFERS_NOTHING = "launcher_offers_nothing"
     BAD_MACHINE_NAME = "bad_machine_name"
     BAD_GPU_LABEL = "bad_gpu_label"
     MACHINE_EXISTS = "machine_exists"
@@ -207,6 +210,9 @@ SENTENCES: dict[Refusal, str] = {
     ),
     Refusal.GPU_NOT_ON_OFFER: "Nobody here offers that GPU at the moment; choose one of {offered}.",
     Refusal.NOTHING_ON_OFFER: "No launcher offers a GPU at the moment; try again in a moment, or ask an admin.",
+    Refusal.VERIFYING_ALREADY: "A verification is under way already; wait until its table is complete.",
+    Refusal.LAUNCHER_SILENT: "`{launcher}` does not answer at the moment; try again in a minute, or look at the log.",
+    Refusal.LAUNCHER_OFFERS_NOTHING: "`{launcher}` offers no GPU at the moment; look at its runners, or its account.",
     Refusal.BAD_MACHINE_NAME: (
         "A machine's name is up to 40 letters, digits, dots, dashes and underscores, the first a letter or a digit; "
         "give it another."

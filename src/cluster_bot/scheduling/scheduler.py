@@ -21,7 +21,7 @@ from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Member, Reason, Run
 from cluster_bot.runs.spec import Auto, RunSpec, Where
-from cluster_bot.scheduling.choosing import Candidate, Prefer, Waits, candidates, expected_s, listed, ranked, why
+from cluster_bot.scheduling.choosing import Prefer, Waits, candidates, expected_s, listed, ranked, why
 from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.quiet import Endings
 from cluster_bot.scheduling.reading import Reading
@@ -246,7 +246,7 @@ class Scheduler:
                 self._check_open(spec, offers, orders)
             offered = listed(offers)
             raise refuse(Refusal.GPU_NOT_ON_OFFER, offered=offered) if offered else refuse(Refusal.NOTHING_ON_OFFER)
-        refusals = await asyncio.gather(*(self._refusal_of(one, spec) for one in found))
+        refusals = await asyncio.gather(*(self.refusal_at(one.where, spec) for one in found))
         order = ranked((one for one, refusal in zip(found, refusals, strict=True) if refusal is None), prefer)
         if not order:
             raise next(refusal for refusal in refusals if refusal is not None)
@@ -261,14 +261,14 @@ class Scheduler:
         for one in candidates(spec.gpu or "", as_if_open, self._waits):
             orders.open_part(replace(spec, launcher=one.where.launcher, gpu=one.where.gpu, others=()), self._clock())
 
-    async def _refusal_of(self, one: Candidate, spec: RunSpec) -> UserError | None:
+    async def refusal_at(self, where: Where, spec: RunSpec) -> UserError | None:
         """Why the launcher could never start it; None where it could, or does not say in time."""
-        launcher = self._launchers[one.where.launcher]
+        launcher = self._launchers[where.launcher]
         if not isinstance(launcher, Discerning):
             return None
         try:
             async with asyncio.timeout(ANSWER_S):
-                await launcher.check(replace(spec, launcher=one.where.launcher, gpu=one.where.gpu))
+                await launcher.check(replace(spec, launcher=where.launcher, gpu=where.gpu))
         except UserError as refusal:
             return refusal
         except Exception:

@@ -32,6 +32,12 @@ class Dialect(Protocol):
         Each sees all that was committed before it.
         """
 
+    def holding(self, wait_s: float) -> Engine | None:
+        """An engine of one connection, whose session is to hold the lock of the one bot that may work here.
+
+        It waits so long for whoever has it. None where the data folder's lock says that already.
+        """
+
     def one_at_a_time(self, connection: Connection) -> None:
         """Let no other process count and insert runs until this transaction ends."""
 

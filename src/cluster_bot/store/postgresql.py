@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
+from psycopg import errors
 from sqlalchemy import (
     URL,
     Boolean,
@@ -29,6 +30,8 @@ from cluster_bot.store.reader import READERS
 # What transactions of all processes wait for in turn; numbers of ours, within one database.
 _MIGRATING = 0x636C7573_0001
 _ADMITTING = 0x636C7573_0002
+# What the one bot at work has for as long as it works.
+WORKING = 0x636C7573_0003
 # What the URL does not say itself: never to wait for ever, whatever became of the server. Seconds, milliseconds.
 _DEFAULTS: Mapping[str, str] = {
     "connect_timeout": "10",
@@ -39,6 +42,8 @@ _DEFAULTS: Mapping[str, str] = {
     "application_name": "cluster-bot",
 }
 _LOCK_TIMEOUT = "-c lock_timeout=30s"
+# Where a bot's machine went with it, the server finds out after a minute.
+_HOLDING = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 _READ_ONLY = "-c default_transaction_read_only=on"
 
 
@@ -72,6 +77,12 @@ class PostgreSql:
     def readers(self) -> Engine:
         options = self._options(_READ_ONLY, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
         return create_engine(self._url, pool_size=READERS, **options)
+
+    def holding(self, wait_s: float) -> Engine | None:
+        options = self._options(
+            f"-c lock_timeout={wait_s:g}s {_HOLDING}", isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True
+        )
+        return create_engine(self._url, pool_size=1, **options)
 
     def one_at_a_time(self, connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_ADMITTING)))
@@ -123,6 +134,11 @@ class PostgreSql:
         for secret in filter(None, (self._url.password, self._url.query.get("password"))):
             last = last.replace(str(secret), "***")
         return f"can't be used: {last or type(error).__name__}"
+
+
+def is_lock_timeout(error: BaseException) -> bool:
+    """Whether a statement was given up because somebody else held the lock it waited for."""
+    return isinstance(getattr(error, "orig", None), errors.LockNotAvailable)
 
 
 # By the words of the client library, and of a server that speaks English; in another language they are quoted.

@@ -69,6 +69,9 @@ class Sqlite:
         event.listen(engine, "connect", _only_read)
         return engine
 
+    def holding(self, wait_s: float) -> Engine | None:
+        return None
+
     def one_at_a_time(self, connection: Connection) -> None:
         # BEGIN IMMEDIATE has seen to it.
         return

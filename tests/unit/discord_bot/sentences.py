@@ -24,12 +24,13 @@ from cluster_bot.discord_bot import messages
 from cluster_bot.runs.knobs import KNOBS
 from cluster_bot.runs.orders import EVERYTHING, Decided, Entry, InForce, Orders, machine
 from cluster_bot.runs.ports import Attachment, Gap, GpuOffer, Trouble, Turn
-from cluster_bot.runs.refusals import SENTENCES
+from cluster_bot.runs.refusals import SENTENCES, Refusal
 from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Machine, Member, Origin, Reason, Run, Status
 from cluster_bot.runs.spec import Language, RunSpec, Where
 from cluster_bot.runs.summary import Summary
 from cluster_bot.scheduling.reading import LeftFile, Page
+from cluster_bot.scheduling.verifying import Row, State, Table
 from cluster_runner.wire import Outcome
 
 KEPT = Path(__file__).with_name("sentences.txt")
@@ -70,6 +71,21 @@ ENTRIES = [
 ORDERS = InForce(
     Orders({EVERYTHING: DECIDED}, {"7": DECIDED}),
     Orders(channels=("9",), admin_roles=("5",), roles={"5": SHARE}, members={"7": {"gpus": ()}}),
+)
+OVER_RUN = replace(ENDED, status=Status.SUCCEEDED)
+WAITED = replace(RUN, status=Status.CANCELLED, detail="waits for a machine")
+TABLE = Table(
+    [
+        Row(Where("local"), State.WORKS, replace(OVER_RUN, reason=Reason.COMPLETED), 0.11),
+        Row(Where("modal", "H100"), State.FAILS, ENDED, 4.2),
+        Row(Where("modal", "T4"), State.FAILS, OVER_RUN, silent=True),
+        Row(Where("github", "NVIDIA"), State.STILL_WAITS, WAITED),
+        Row(Where("github", "AMD"), State.STILL_WAITS, WAITED, busy=True),
+        Row(Where("slurm"), State.FAILS, refusal=SENTENCES[Refusal.LAUNCHER_SILENT].format(launcher="slurm")),
+        Row(Where("other"), State.FAILS),
+    ],
+    RUN.created_at,
+    left_out=3,
 )
 
 # What each function of the messages says, by its name; `Recogniser`s say nothing.
@@ -123,6 +139,18 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
     "board": lambda: [
         messages.board({"modal": [(OFFER, 10.0), (GpuOffer("T4", paused=True), None)], "github": None, "local": []}),
         messages.board({}),
+    ],
+    "verification": lambda: [
+        messages.verification(one)
+        for one in (
+            TABLE,
+            Table([*TABLE.rows[:1], Row(Where("modal", "T4"), State.RUNS, RUNNING)], RUN.created_at),
+            Table(TABLE.rows[:1], RUN.created_at),
+            Table([], RUN.created_at),
+        )
+    ],
+    "verification_note": lambda: [
+        messages.verification_note(Table(TABLE.rows[:most], RUN.created_at), most > 1) for most in (2, 1)
     ],
     "log_says": lambda: [messages.log_says(one, cut, 10**7) for one, cut in ((RUN, 0), (ENDED, 0), (ENDED, 12345))],
     "live_runs": lambda: [messages.live_runs(one) for one in (0, 1, 2)],

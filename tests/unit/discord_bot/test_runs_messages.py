@@ -16,6 +16,7 @@ from cluster_bot.runs.run import Machine, Member, Origin, Reason, Run, Status
 from cluster_bot.runs.spec import RunSpec, Where
 from cluster_bot.runs.summary import Summary
 from cluster_bot.scheduling.reading import LeftFile, Page
+from cluster_bot.scheduling.verifying import MOST, Row, State, Table
 from cluster_runner.wire import Outcome
 
 HOSTILE = "@everyone <@1> `*_~|# [x](http://x)\n" * 40
@@ -119,3 +120,14 @@ def test_only_ids_of_pages_turn_them() -> None:
     assert turned_page("runs:12:3") == (12, 3)
     for other in ("runs:12:no-next", "runs:12:-1", "runs::1", "runs:12:1:2", "xruns:12:1", "runs:12:9999999"):
         assert turned_page(other) is None
+
+
+@pytest.mark.parametrize("state", [State.FAILS, State.STILL_WAITS])
+def test_a_table_of_the_worst_fits_a_message(state: State) -> None:
+    where = Where("l" * 60, HOSTILE)
+    failed = replace(RUN, status=Status.FAILED, reason=Reason.SETUP_ERROR, detail=HOSTILE, finished_at=1e9)
+    table = Table([Row(where, state, failed, 1e6, refusal=HOSTILE)] * MOST, 0.0, left_out=10**6)
+    for text, longest in ((messages.verification(table), 2000), (messages.verification_note(table, True), 1800)):
+        assert messages.units(text) <= longest
+        assert text.count("```") == 2
+        assert "<@1>" not in text.split("```")[2]

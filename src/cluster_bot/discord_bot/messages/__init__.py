@@ -11,4 +11,5 @@ from cluster_bot.discord_bot.messages.replies import *  # noqa: F403
 from cluster_bot.discord_bot.messages.runners import *  # noqa: F403
 from cluster_bot.discord_bot.messages.runs import *  # noqa: F403
 from cluster_bot.discord_bot.messages.thread import *  # noqa: F403
+from cluster_bot.discord_bot.messages.verify import *  # noqa: F403
 from cluster_bot.discord_bot.messages.words import *  # noqa: F403

@@ -152,7 +152,12 @@ def _when(run: Run) -> str:
     times.append(("ended", run.finished_at))
     told = [f"{word} <t:{int(at)}:{'f' if word == 'asked' else 'T'}>" for word, at in times if at is not None]
     attempts = [f"attempt {run.attempt}"] if run.attempt > 1 else []
-    return " · ".join([f"for <@{run.owner.id}>", *told, *attempts])
+    return " · ".join([f"for {_who(run)}", *told, *attempts])
+
+
+def _who(run: Run) -> str:
+    """Its owner, whom a mention shows by today's name; a trial of the bot's own belongs to nobody."""
+    return f"<@{run.owner.id}>" if run.owner.id.isdecimal() else plain(run.owner.name, 60)
 
 
 def _figures(run: Run) -> str:
