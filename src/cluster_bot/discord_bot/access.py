@@ -33,7 +33,11 @@ class _Entered:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The allow-lists, ids as Discord gives them; `operators` are who runs the bot."""
+    """The allow-lists, ids as Discord gives them.
+
+    `operators` are who runs the bot; where none are named, these are whoever owns the application, and the admins of
+    the only server that it serves.
+    """
 
     desk: Desk
     guilds: Collection[int] = ()
@@ -49,6 +53,8 @@ class Access:
     def _is_operator(self, interaction: discord.Interaction, orders: InForce) -> bool:
         if self.operators:
             return interaction.user.id in self.operators
+        if interaction.user.id in _owners(interaction.client):
+            return True
         return self.desk.home == scope_of(interaction) and _rules(interaction, orders)
 
     def check_guild(self, interaction: discord.Interaction) -> None:
@@ -102,6 +108,17 @@ def _missing(interaction: discord.Interaction) -> list[str]:
         "read_message_history": may.read_message_history,
     }
     return [name for name, given in {**needed, **wished}.items() if not given]
+
+
+def _owners(client: discord.Client) -> set[int]:
+    """Whoever owns the application, as Discord said at the login; of a team, its owner and its admins."""
+    application = client.application
+    if application is None:
+        return set()
+    if application.team is None:
+        return {application.owner.id}
+    admins = {one.id for one in application.team.members if one.role is discord.TeamMemberRole.admin}
+    return admins | ({application.team.owner_id} if application.team.owner_id is not None else set())
 
 
 def _channels(interaction: discord.Interaction) -> set[str]:

@@ -66,6 +66,7 @@ class Refusal(StrEnum):
     NOT_MORE_THAN_ALL = "not_more_than_all"
     NO_GPU_NAME = "no_gpu_name"
     NOTHING_PAUSED = "nothing_paused"
+    DRAINING = "draining"
     NOT_BANNED = "not_banned"
     NOT_EVERYBODY = "not_everybody"
     MANAGERS_ONLY = "managers_only"
@@ -186,6 +187,7 @@ SENTENCES: dict[Refusal, str] = {
     ),
     Refusal.NO_GPU_NAME: "Give one GPU by its name, such as `H100`; leave it out for all of them.",
     Refusal.NOTHING_PAUSED: "That is not paused; look at `/admin settings` for what is.",
+    Refusal.DRAINING: "The bot is being drained, so all of it is paused already; `/admin resume` ends that.",
     Refusal.NOT_BANNED: "That member is not banned; look at `/admin settings` for who is.",
     Refusal.NOT_EVERYBODY: "Not everybody can be an admin; choose a role that only some members have.",
     Refusal.MANAGERS_ONLY: "Only members who may manage this server can say who is an admin; ask one of them.",

@@ -98,6 +98,8 @@ async def test_drain(town: Town, boss: Acting) -> None:
     place, go = await town.hold()
     assert "the journal says when the last of them has ended" in await told(town, boss, "drain", why="deploy")
     assert "New runs are paused (deploy)" in await asked(town)
+    # A pause that ends by itself does not take its place.
+    refused(await ask(town, boss, "admin pause", hours=1), "The bot is being drained")
     go()
     await town.verdict(place)
     await town.event(lambda event: event.channel_id == log and "Drained: no run is under way" in event.content)
@@ -203,6 +205,11 @@ async def test_the_first_steps_on_a_new_server(town: Town, boss: Acting) -> None
         refused(await ask(town, boss, "admin drain"), "only whoever runs this bot can do it")
         assert "New runs are paused" in await asked(town)
         assert (await asked(town, channel=room)).startswith("Run #1 is here")
+        # Whoever owns the application runs the bot, where nobody else was named.
+        owner = Acting(town.server.service, town.server.service.world.owner)
+        wide = await told(town, owner, "pause", launcher="local", everywhere=True)
+        assert wide.startswith("Done: paused `local` for all servers. What is under way goes on")
+        assert "are paused" in await asked(town, channel=room)
     async with town.bot():
         unserved = town.server.add_guild("A third", "general")
         room = town.server.channel_id("general", guild_id=unserved)

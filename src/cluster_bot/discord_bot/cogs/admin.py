@@ -108,7 +108,15 @@ class AdminCommands(
     async def _pause(self, interaction: discord.Interaction, scope: str, what: str, pause: Decided) -> None:
         told = messages.paused(what, pause, everywhere=self._desk.spans(scope))
         live = messages.live_runs(await self._scheduler.reading.live_count())
-        await self._desk.change(scope, member_of(interaction), told, lambda orders: orders.with_pause(what, pause))
+
+        def with_it(orders: Orders) -> Orders:
+            standing = orders.pauses.get(what)
+            if standing is not None and standing.drain and not pause.drain:
+                # It would end by itself, or never say that the last run has ended.
+                raise refuse(Refusal.DRAINING)
+            return orders.with_pause(what, pause)
+
+        await self._desk.change(scope, member_of(interaction), told, with_it)
         note = messages.DRAIN_NOTE if pause.drain else messages.UNDER_WAY
         await done(interaction, told, note.format(live=live))
 
