@@ -98,6 +98,17 @@ async def role(stage: Stage) -> None:
     await order(stage, "role", role=next(one.id for one in roles if one.name == "helpers"), may=False)
 
 
+async def runner_add(stage: Stage) -> None:
+    """In a window of its own height: there is a file, and what to do with it."""
+    admin = await stage.enter("admin")
+    form = await fill(admin, "admin runner add")
+    for option, text in {"name": "lab-box", "gpu": "H100", "vendor": "nvidia"}.items():
+        await put(form, option, text)
+    await send(form)
+    await expect(answer_to(admin, "admin runner add")).to_contain_text("start-runner.sh")
+    await stage.picture(admin, "admin-runner-add", "The file for the machine's owner, and that it is watched for")
+
+
 async def settings(stage: Stage) -> None:
     admin = await stage.enter("admin")
     await send(await fill(admin, "admin settings"))
@@ -140,6 +151,11 @@ SCENES: dict[str, Scene] = {
     ),
     "admin resume": resume,
     "admin role": role,
+    "admin runner add": runner_add,
+    "admin runner remove": simple(
+        "admin runner remove", "A machine is let go, or not waited for any more", "lab-box", name="lab-box"
+    ),
+    "admin runners": simple("admin runners", "The machines, what they offer and what they do", "online"),
     "admin set": change,
     "admin settings": settings,
     "admin unban": unban,

@@ -90,8 +90,10 @@ async def test_what_was_not_shown_waits_in_order(store: SqlStore) -> None:
 
 async def test_orders_that_cannot_be_read_are_no_empty_ones(store: SqlStore, url: str) -> None:
     """Better nothing runs than what an admin forbade."""
-    with dialect_of(url).writer().begin() as connection:
+    engine = dialect_of(url).writer()
+    with engine.begin() as connection:
         connection.execute(insert(orders).values(scope="8", document='{"pauses": 3}'))
+    engine.dispose()
     with pytest.raises(UnreadableOrdersError):
         await store.book.orders("8")
     assert (await store.book.orders("9"))["9"] == Orders()

@@ -107,7 +107,9 @@ def _missing(interaction: discord.Interaction) -> list[str]:
 def _channels(interaction: discord.Interaction) -> set[str]:
     """The channel, and the one that its thread or the category that it is in belongs to."""
     channel = interaction.channel
-    found = (interaction.channel_id, getattr(channel, "parent_id", None), getattr(channel, "category_id", None))
+    parent = channel.parent if isinstance(channel, discord.Thread) else channel
+    # Not the thread's own: the library raises where it does not know the channel, as just after a start.
+    found = (interaction.channel_id, getattr(channel, "parent_id", None), getattr(parent, "category_id", None))
     return {str(one) for one in found if one is not None}
 
 
@@ -119,6 +121,12 @@ def _entered(interaction: discord.Interaction) -> _Entered:
 def scope_of(interaction: discord.Interaction) -> str:
     """Whose orders hold: the server's, or only those for everywhere where the bot is a member of none."""
     return EVERYWHERE if interaction.guild_id is None or is_away(interaction) else str(interaction.guild_id)
+
+
+def scope_of_run(run: Run | Summary) -> str:
+    """Whose admins hear of what is done to a run: those of the server in which it was asked for, if in one."""
+    asked_in = DiscordOrigin.guild_of(run.origin)
+    return EVERYWHERE if asked_in is None else str(asked_in)
 
 
 def orders_of(interaction: discord.Interaction) -> InForce:

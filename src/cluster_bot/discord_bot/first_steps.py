@@ -21,15 +21,16 @@ LATELY = timedelta(days=1)
 
 async def greet(guild: discord.Guild, desk: Desk, served: Collection[int]) -> None:
     """Show them where the bot may write, unless they were shown there before."""
-    if (await desk.orders(str(guild.id))).greeted:
+    known, is_served = await desk.orders(str(guild.id)), not served or guild.id in served
+    if known.greeted or (known.turned_away and not is_served):
         return
     # Before it is shown: better nobody is greeted than everybody again and again.
-    await desk.remember(str(guild.id), lambda orders: orders.with_greeting())
+    await desk.remember(str(guild.id), lambda orders: orders.with_greeting(served=is_served))
     channel = _where(guild)
     if channel is None:
         log.info("nowhere to show the first steps", extra={"action": "not_greeted", "guild": guild.id})
         return
-    text = NOT_SERVED.format(guild=guild.id) if served and guild.id not in served else FIRST_STEPS
+    text = FIRST_STEPS if is_served else NOT_SERVED.format(guild=guild.id)
     try:
         await channel.send(text, allowed_mentions=NOBODY, suppress_embeds=True)
     except discord.HTTPException as error:

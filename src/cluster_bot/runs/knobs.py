@@ -12,7 +12,8 @@ from typing import Any
 UNLIMITED, DEFAULT = "unlimited", "default"
 # As good as without a limit: as many as all may have together is a limit of its own.
 MANY = 1_000_000
-_PATTERN = re.compile(r"[!-_a-~]{1,100}")
+# Without a count or a machine, as in `H100:2` and `H100@box`: what is asked for is compared without them.
+_PATTERN = re.compile(r"[!-9;-?A-_a-~]{1,100}")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -105,7 +106,13 @@ KNOBS: Mapping[str, Knob] = {
             _number(0, MANY, unlimited=True),
             share=True,
         ),
-        Knob("gpus", "gpus", 'names of GPUs such as "T4 H100*", "*" for all, or "none"', _patterns, share=True),
+        Knob(
+            "gpus",
+            "gpus",
+            'names of GPUs, without a count, such as "T4 H100*", "*" for all, or "none"',
+            _patterns,
+            share=True,
+        ),
         Knob("time_limit_s", "time_limit_s", f"seconds from 1 to {_DAY_S}", _whole(1, _DAY_S)),
         Knob("max_time_limit_s", "max_time_limit_s", f"seconds from 1 to {_DAY_S}", _whole(1, _DAY_S), share=True),
         Knob("runs_in_all", "live_in_all", "a whole number from 0", _whole(0, MANY), shared=True),

@@ -25,6 +25,7 @@ MOST_WHY = 200
 class Decided:
     """Who decided something, when (seconds since the epoch), until when (None: for good) and why, "" unsaid.
 
+    `why` is ready for the front end to show.
     `drain`: a pause that waits for the last run, because the bot is to be stopped.
     """
 
@@ -52,6 +53,12 @@ def _kind(gpu: str | None) -> str:
 EVERYTHING = machine()
 
 
+def names_gpu(typed: str) -> bool:
+    """Whether that is one GPU's name: no pattern of several, and not the count or the machine alone."""
+    kind = _kind(typed)
+    return bool(kind) and not set("*?[") & set(kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """The last verification of the schedule: when it began, of what, whether it is over, and who `failed` in the last
@@ -71,8 +78,9 @@ class Orders:
 
     `pauses` by what `machine` says, `bans` by member, `channels` where runs may be asked for (none: anywhere),
     `admin_roles` whose members are admins too, `log_channel` where the journal is shown, `values` by the names of
-    `runs.knobs`, `roles` and `members` other limits than everybody's. `greeted`: the first steps were shown.
-    `verified` is no order, but what the bot did last on its schedule.
+    `runs.knobs`, `roles` and `members` other limits than everybody's. `greeted`: the first
+    steps were shown, `turned_away`: that it is not served was. `verified` is no order, but what the bot did last on
+    its schedule.
     """
 
     pauses: Mapping[str, Decided] = field(default_factory=dict)
@@ -84,6 +92,7 @@ class Orders:
     roles: Mapping[str, Share] = field(default_factory=dict)
     members: Mapping[str, Share] = field(default_factory=dict)
     greeted: bool = False
+    turned_away: bool = False
     verified: Verified | None = None
 
     def paused(self, where: Where, now: float) -> Decided | None:
@@ -91,6 +100,11 @@ class Orders:
         wider = (EVERYTHING, machine(where.launcher), machine(None, where.gpu), machine(where.launcher, where.gpu))
         found = (self.pauses.get(one) for one in wider)
         return next((one for one in found if one is not None and one.holds(now)), None)
+
+    def at(self, now: float) -> "Orders":
+        """Without the pauses and bans that are over."""
+        over = any(not one.holds(now) for one in (*self.pauses.values(), *self.bans.values()))
+        return replace(self, pauses=_holding(self.pauses, now), bans=_holding(self.bans, now)) if over else self
 
     def with_pause(self, what: str, pause: Decided | None) -> "Orders":
         """With a pause, or without it."""
@@ -117,15 +131,19 @@ class Orders:
         """With another channel for the journal, "" for none."""
         return replace(self, log_channel=channel)
 
-    def with_greeting(self) -> "Orders":
-        """With the first steps shown."""
-        return replace(self, greeted=True)
+    def with_greeting(self, *, served: bool) -> "Orders":
+        """With the first steps shown, or, where it is not `served`, with that."""
+        return replace(self, greeted=True) if served else replace(self, turned_away=True)
 
     def with_share(self, *, role: str | None = None, member: str | None = None, share: Share) -> "Orders":
         """With other limits of a role or a member; an empty share: everybody's again."""
         if role is not None:
             return replace(self, roles=_with(self.roles, role, share or None))
         return replace(self, members=_with(self.members, str(member), share or None))
+
+
+def _holding(decided: Mapping[str, Decided], now: float) -> dict[str, Decided]:
+    return {key: one for key, one in decided.items() if one.holds(now)}
 
 
 def _with(known: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:

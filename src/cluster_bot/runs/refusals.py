@@ -64,6 +64,7 @@ class Refusal(StrEnum):
     BAD_SETTING = "bad_setting"
     SETTING_OF_ALL = "setting_of_all"
     NOT_MORE_THAN_ALL = "not_more_than_all"
+    NO_GPU_NAME = "no_gpu_name"
     NOTHING_PAUSED = "nothing_paused"
     NOT_BANNED = "not_banned"
     NOT_EVERYBODY = "not_everybody"
@@ -169,7 +170,8 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NOT_ALLOWED_YOU: "You are not on the list of people who may run programs here; ask an admin to add you.",
     Refusal.ADMINS_ONLY: "Only members who may manage this server can do that; ask one of them.",
     Refusal.OPERATORS_ONLY: (
-        "That holds for all servers, so only whoever runs this bot can do it; ask them, or leave `everywhere` out."
+        "That holds for all servers, so only whoever runs this bot can do it, by `DISCORD_OPERATORS`; ask them, or "
+        "decide for this server alone."
     ),
     Refusal.BANNED: "An admin has banned you from running programs{until}{why}; talk to them if you think it is wrong.",
     Refusal.PAUSED: "New runs are paused{until}{why}; try again later, what is under way goes on.",
@@ -182,6 +184,7 @@ SENTENCES: dict[Refusal, str] = {
         "`{name}` can't be more here than for all servers, which is {most}; give less, or have whoever runs this bot "
         "set it with `everywhere:True`."
     ),
+    Refusal.NO_GPU_NAME: "Give one GPU by its name, such as `H100`; leave it out for all of them.",
     Refusal.NOTHING_PAUSED: "That is not paused; look at `/admin settings` for what is.",
     Refusal.NOT_BANNED: "That member is not banned; look at `/admin settings` for who is.",
     Refusal.NOT_EVERYBODY: "Not everybody can be an admin; choose a role that only some members have.",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cluster_bot.errors import ClusterBotError, StartupError
 from cluster_bot.log import get_logger
 from cluster_bot.runs.knobs import KNOBS
 from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE, Entry, InForce, OrderBook, Orders
@@ -47,12 +48,19 @@ class Desk:
         self._values = values or {}
         self._clock = clock
         self._everywhere = Orders()
+        self._changes = 0
         self._ears: list[Ear] = []
         self.home = home
 
     async def open(self) -> None:
-        """Read what holds everywhere; before anything else."""
-        await self.in_force(EVERYWHERE)
+        """Read what holds everywhere; before anything else. Raises StartupError where that can't be understood."""
+        try:
+            await self.in_force(EVERYWHERE)
+        except ClusterBotError as error:
+            log.error("no start: %s", error, extra={"action": "orders_unreadable"})
+            raise StartupError(
+                "What admins ordered for all servers can't be read; use the version that wrote it, or restore a backup."
+            ) from None
 
     def listen(self, ear: Ear) -> None:
         """Call `ear()` after each change and each entry of the journal that this process makes, from the loop."""
@@ -62,17 +70,21 @@ class Desk:
 
     async def in_force(self, scope: str) -> InForce:
         """What holds in a scope, now."""
+        before = self._changes
         found = await self._book.orders(EVERYWHERE, scope)
-        self._everywhere = found[EVERYWHERE]
-        return InForce(found[EVERYWHERE], Orders() if scope == EVERYWHERE else found[scope])
+        # What was read while an order was given may be older than it.
+        if before == self._changes:
+            self._everywhere = found[EVERYWHERE]
+        now = self._clock()
+        return InForce(found[EVERYWHERE].at(now), Orders() if scope == EVERYWHERE else found[scope].at(now))
 
     def spans(self, scope: str) -> bool:
         """Whether what is decided for a scope holds for several communities."""
         return scope == EVERYWHERE and self.home is None
 
     async def orders(self, scope: str) -> Orders:
-        """The orders of one scope alone."""
-        return (await self._book.orders(scope))[scope]
+        """The orders of one scope alone, without what is over."""
+        return (await self._book.orders(scope))[scope].at(self._clock())
 
     def limits(self, orders: InForce, member: str = "", groups: Collection[str] = ()) -> Limits:
         """What a member may have; without one: what everybody has."""
@@ -116,10 +128,12 @@ class Desk:
 
     async def change(self, scope: str, by: Member, text: str, change: Callable[[Orders], Orders]) -> Orders:
         """Give an order; `text` is its entry in the journal. Raises what `change` raises, and nothing is changed."""
-        entry = Entry(scope, text, self._clock(), by)
-        after = await self._book.change(scope, change, entry)
+        now = self._clock()
+        # What is over goes with it: else a community's orders would grow for ever.
+        after = await self._book.change(scope, lambda orders: change(orders.at(now)), Entry(scope, text, now, by))
         if scope == EVERYWHERE:
             self._everywhere = after
+            self._changes += 1
         log.info("order given", extra={"action": "order", "scope": scope, "by": by.id})
         self._tell()
         return after

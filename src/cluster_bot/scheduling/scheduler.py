@@ -115,6 +115,8 @@ class Scheduler:
                 raise refusal from None
         if self._gate is not None:
             await self._gate.check(submission)
+            # A checker takes its time, and whoever paused, banned or drained meanwhile was told that nothing new comes.
+            submission = self._within_orders(submission, await self.desk.in_force(submission.scope))
         return await self._store.admit(submission, limits, self._clock())
 
     def _within_orders(self, submission: Submission, orders: InForce) -> Submission:
@@ -240,6 +242,8 @@ class Scheduler:
         if not found:
             if limits is not None and offering:
                 limits.check_gpu(offering[0].where.gpu)
+            if orders is not None:
+                self._check_open(spec, offers, orders)
             offered = listed(offers)
             raise refuse(Refusal.GPU_NOT_ON_OFFER, offered=offered) if offered else refuse(Refusal.NOTHING_ON_OFFER)
         refusals = await asyncio.gather(*(self.refusal_at(one.where, spec) for one in found))
@@ -250,6 +254,12 @@ class Scheduler:
         auto = Auto(spec.gpu or "", prefer)
         reason = why(order, prefer)
         return replace(spec, launcher=first.launcher, gpu=first.gpu, others=tuple(others), why=reason, auto=auto)
+
+    def _check_open(self, spec: RunSpec, offers: Mapping[str, Sequence[GpuOffer]], orders: InForce) -> None:
+        """Refuse where the GPU is on offer, and an admin has paused it: "nobody has it" would send people away."""
+        as_if_open = {name: [replace(one, paused=False) for one in offered] for name, offered in offers.items()}
+        for one in candidates(spec.gpu or "", as_if_open, self._waits):
+            orders.open_part(replace(spec, launcher=one.where.launcher, gpu=one.where.gpu, others=()), self._clock())
 
     async def refusal_at(self, where: Where, spec: RunSpec) -> UserError | None:
         """Why the launcher could never start it; None where it could, or does not say in time."""

@@ -80,7 +80,9 @@ async def test_one_launcher_and_one_gpu(town: Town, boss: Acting) -> None:
         assert (await asked(town, command="run auto", gpu="H100")).startswith("Run #2 is here")
         assert (await town.run_of(Place(2, 0))).launcher == "modal"
         await told(town, boss, "pause", launcher="modal")
-        assert "Nobody here offers that GPU" in await asked(town, command="run auto", gpu="H100")
+        assert await asked(town, command="run auto", gpu="H100") == (
+            "New runs on that GPU of `github` are paused (broken fan); choose another GPU, or try again later."
+        )
         assert (await asked(town, command="run modal", gpu="H100")).startswith(
             "New runs on that GPU of `modal` are paused; choose"
         )

@@ -61,7 +61,7 @@ WENT_ON = replace(
 OFFER = GpuOffer("H100", 2, price=0.001097, machines=9)
 SUMMARY = Summary(128, "kernel.cu", "modal", "H100", RUN.owner, RUN.origin, Status.RUNNING, None, RUN.created_at)
 OVER = replace(SUMMARY, status=Status.SUCCEEDED, finished_at=1_700_000_030.0, ran_s=12.3, gpu=None, launcher="local")
-DECIDED = Decided("ada", RUN.created_at, RUN.created_at + 3600, "the *fan* is broken")
+DECIDED = Decided("ada", RUN.created_at, RUN.created_at + 3600, messages.said_why("the *fan* is broken"))
 PAUSES = [EVERYTHING, machine("github"), machine("github", "H100"), machine(None, "T4")]
 SHARE = {"live_per_member": 10, "runs_per_hour": None, "gpus": ("T4", "H*")}
 ENTRIES = [
@@ -154,6 +154,7 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
     ],
     "log_says": lambda: [messages.log_says(one, cut, 10**7) for one, cut in ((RUN, 0), (ENDED, 0), (ENDED, 12345))],
     "live_runs": lambda: [messages.live_runs(one) for one in (0, 1, 2)],
+    "said_why": lambda: messages.said_why("the *fan* is\nbroken"),
     "subject": lambda: [messages.subject(one) for one in PAUSES],
     "paused": lambda: [
         messages.paused(machine("github", "H100"), DECIDED, everywhere=True),
@@ -197,7 +198,6 @@ EXAMPLES: Mapping[str, Callable[[], Any]] = {
 }
 # They tell texts apart, and have none of their own.
 RECOGNISERS = {
-    "entry_number",
     "is_part",
     "is_anchor",
     "is_status",

@@ -90,6 +90,8 @@ def test_a_community_can_only_lower() -> None:
         ("runs_per_hour", "0", 0),
         ("runs_per_hour", "unlimited", None),
         ("gpu_minutes_per_day", "7.5", 7.5),
+        ("gpu_minutes_per_day", "12345.678", 12345.678),
+        ("gpu_minutes_per_day", "1000000", 1_000_000.0),
         ("gpus", "T4, H100*", ["T4", "H100*"]),
         ("gpus", "none", []),
         ("verify_every_h", "0.5", 0.5),
@@ -122,6 +124,9 @@ def test_what_is_usual_can_be_typed(name: str) -> None:
         ("time_limit_s", "unlimited"),
         ("time_limit_s", "86401"),
         ("gpus", "`T4`"),
+        # A count or a machine is no part of a name: such a pattern would allow nothing.
+        ("gpus", "T4 H100:2"),
+        ("gpus", "H100@box"),
         ("gpus", ""),
         ("gpus", " ".join(["T4"] * 51)),
         ("runs_per_hour", "1.5"),

@@ -1,12 +1,13 @@
 """What the gate is asked for, and what it is not."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from cluster_bot.errors import UserError
 from cluster_bot.hints import LocalHints
+from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE, Decided, Orders
 from cluster_bot.runs.ports import GpuOffer, Submission
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.rules import Limits
@@ -16,6 +17,8 @@ from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.scheduler import Scheduler
 from cluster_bot.store import SqlStore
 from offering import Offering
+
+NOW = Decided("boss", 1.0)
 
 
 class Watchman:
@@ -65,6 +68,22 @@ async def test_only_what_could_be_admitted_is_looked_at(store: SqlStore) -> None
     assert (await scheduler.submit(submission("good"))).id == run.id
     assert gate.asked == 2
     assert len(await store.unfinished()) == 1
+
+
+@pytest.mark.parametrize("order", [lambda now: now.with_pause(EVERYTHING, NOW), lambda now: now.with_ban("1", NOW)])
+async def test_an_order_that_is_given_while_a_checker_looks_holds(
+    store: SqlStore, order: Callable[[Orders], Orders]
+) -> None:
+    hints, desk = LocalHints(), Desk(store.book)
+
+    class Slow(Watchman):
+        async def check(self, submission: Submission) -> None:
+            await desk.change(EVERYWHERE, Member("2", "boss"), "did it", order)
+
+    scheduler = Scheduler(store, [Offering("local", GpuOffer(None))], wishes=hints, news=hints, desk=desk, gate=Slow())
+    with pytest.raises(UserError):
+        await scheduler.submit(submission("late"))
+    assert await store.unfinished() == []
 
 
 async def test_what_a_limit_advises_is_the_same_with_a_gate(store: SqlStore) -> None:

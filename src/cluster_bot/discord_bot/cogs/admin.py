@@ -4,7 +4,7 @@ What may be set stands in `admin_settings`, whose commands `bot` adds to this gr
 decision is an order at the desk: kept, in force at once, and told in the journal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import discord
 from discord import app_commands
@@ -19,12 +19,13 @@ from cluster_bot.discord_bot.access import (
     orders_of,
     rules_over,
     scope_of,
+    scope_of_run,
 )
 from cluster_bot.discord_bot.gpu_choices import LONGEST_NAME, MOST_CHOICES, gpu_choices
 from cluster_bot.discord_bot.run_choices import run_number, stoppable_runs
 from cluster_bot.discord_bot.run_views import text_view
 from cluster_bot.errors import UserError
-from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE, MOST_WHY, Decided, Orders, machine
+from cluster_bot.runs.orders import EVERYTHING, EVERYWHERE, MOST_WHY, Decided, Orders, machine, names_gpu
 from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.summary import Summary
 from cluster_bot.scheduling.desk import Desk
@@ -48,6 +49,12 @@ def scope_meant(desk: Desk, interaction: discord.Interaction, everywhere: bool |
         return EVERYWHERE
     check_admin(interaction)
     return scope_of(interaction)
+
+
+def scopes_meant(desk: Desk, interaction: discord.Interaction, everywhere: bool | None) -> list[str]:
+    """Where an order that is to be taken back may have been given: where both are one, this server's own too."""
+    scope = scope_meant(desk, interaction, everywhere)
+    return [scope, scope_of(interaction)] if scope == EVERYWHERE and everywhere is None else [scope]
 
 
 class AdminCommands(
@@ -89,7 +96,7 @@ class AdminCommands(
         scope = scope_meant(self._desk, interaction, everywhere)
         if launcher is not None and launcher.lower() not in self._scheduler.launchers:
             raise refuse(Refusal.UNKNOWN_LAUNCHER, launcher="…")
-        await self._pause(interaction, scope, machine(launcher, gpu), self._decided(interaction, why, hours))
+        await self._pause(interaction, scope, _meant(launcher, gpu), self._decided(interaction, why, hours))
 
     @app_commands.command(name="drain", description="Take no new runs, and say when the last one has ended")
     @app_commands.describe(why=messages.WHY)
@@ -117,20 +124,18 @@ class AdminCommands(
         everywhere: bool | None = None,
     ) -> None:
         """Take pauses back."""
-        scope = scope_meant(self._desk, interaction, everywhere)
-        standing = (await self._desk.orders(scope)).pauses
-        whats = [machine(launcher, gpu)] if launcher or gpu else list(standing)
-        if not whats or not set(whats) <= set(standing):
+        meant = _meant(launcher, gpu) if launcher or gpu else None
+        resumed: set[str] = set()
+        for scope in scopes_meant(self._desk, interaction, everywhere):
+            standing = (await self._desk.orders(scope)).pauses
+            whats = [one for one in standing if meant in (None, one)]
+            if whats:
+                told = messages.resumed(whats, everywhere=self._desk.spans(scope))
+                await self._desk.change(scope, member_of(interaction), told, _without(whats))
+                resumed.update(whats)
+        if not resumed:
             raise refuse(Refusal.NOTHING_PAUSED)
-
-        def without(orders: Orders) -> Orders:
-            for what in whats:
-                orders = orders.with_pause(what, None)
-            return orders
-
-        told = messages.resumed(whats, everywhere=self._desk.spans(scope))
-        await self._desk.change(scope, member_of(interaction), told, without)
-        await done(interaction, told)
+        await done(interaction, messages.resumed(resumed, everywhere=self._desk.spans(scope)))
 
     @pause.autocomplete("launcher")
     @resume.autocomplete("launcher")
@@ -181,11 +186,9 @@ class AdminCommands(
         # First the ban, so that nothing new comes in between.
         await self._desk.change(scope, by, told, lambda orders: orders.with_ban(key, ban))
         live = await self._scheduler.reading.live(key) if cancel_runs else []
-        numbers = await self._cancel(interaction, [one for one in live if rules_over(interaction, one)])
+        numbers = await self._cancel(interaction, [one for one in live if scope in (EVERYWHERE, scope_of_run(one))])
         if numbers:
-            also = messages.cancelled(numbers, key)
-            await self._desk.note(scope, also, by=by)
-            told = f"{told}; {also}"
+            told = f"{told}; {messages.cancelled(numbers, key)}"
         await done(interaction, told)
 
     @app_commands.command(name="unban", description="Let a banned member run programs again")
@@ -194,55 +197,69 @@ class AdminCommands(
         self, interaction: discord.Interaction, member: discord.User, everywhere: bool | None = None
     ) -> None:
         """Take a ban back."""
-        scope, key = scope_meant(self._desk, interaction, everywhere), str(member.id)
-        if key not in (await self._desk.orders(scope)).bans:
+        key, told = str(member.id), ""
+        for scope in scopes_meant(self._desk, interaction, everywhere):
+            if key in (await self._desk.orders(scope)).bans:
+                told = messages.unbanned(key, everywhere=self._desk.spans(scope))
+                await self._desk.change(scope, member_of(interaction), told, lambda orders: orders.with_ban(key, None))
+        if not told:
             raise refuse(Refusal.NOT_BANNED)
-        told = messages.unbanned(key, everywhere=self._desk.spans(scope))
-        await self._desk.change(scope, member_of(interaction), told, lambda orders: orders.with_ban(key, None))
         await done(interaction, told)
 
     # --- runs ---------------------------------------------------------------------------------------------------
 
     @app_commands.command(name="cancel", description="Stop a run, all runs of a member, or all there are")
-    @app_commands.describe(run=messages.RUN, member=messages.CANCEL_MEMBER, all_runs=messages.CANCEL_ALL)
+    @app_commands.describe(
+        run=messages.RUN,
+        member=messages.CANCEL_MEMBER,
+        all_runs=messages.CANCEL_ALL,
+        everywhere=messages.EVERYWHERE_OPTION,
+    )
     async def cancel(
         self,
         interaction: discord.Interaction,
         run: str | None = None,
         member: discord.User | None = None,
         all_runs: bool = False,
+        everywhere: bool | None = None,
     ) -> None:
-        """Stop what this admin rules over."""
-        check_admin(interaction)
+        """Stop runs of this server, or of all; one that is named, wherever this admin rules over it."""
+        scope = scope_meant(self._desk, interaction, everywhere)
         if sum((run is not None, member is not None, all_runs)) != 1:
             raise refuse(Refusal.ONE_OF_THREE)
         number = None if run is None else run_number(run)
         await interaction.response.defer(ephemeral=True, thinking=True)
         live = await self._scheduler.reading.live(None if member is None else str(member.id))
-        meant = [one for one in live if rules_over(interaction, one) and number in (None, one.number)]
+        meant = [
+            one
+            for one in live
+            if rules_over(interaction, one)
+            and (scope in (EVERYWHERE, scope_of_run(one)) if number is None else one.number == number)
+        ]
         numbers = await self._cancel(interaction, meant)
         if not numbers:
             await interaction.edit_original_response(content=messages.NOTHING_CANCELLED)
             return
         owners = {one.owner.id for one in meant}
-        told = messages.cancelled(numbers, owners.pop() if len(owners) == 1 else "")
-        await self._desk.note(scope_of(interaction), told, by=member_of(interaction))
-        await done(interaction, told)
+        await done(interaction, messages.cancelled(numbers, owners.pop() if len(owners) == 1 else ""))
 
     @cancel.autocomplete("run")
     async def _live_runs(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         return await stoppable_runs(self._scheduler.reading, interaction, typed)
 
     async def _cancel(self, interaction: discord.Interaction, runs: Sequence[Summary]) -> list[int]:
-        """Cancel them; the numbers of those that were not over just then."""
-        numbers, by = [], member_of(interaction)
+        """Cancel them, and tell the admins of each server of theirs; the numbers of those not over just then."""
+        by = member_of(interaction)
+        ended: dict[tuple[str, str], list[int]] = {}
         for one in runs:
             try:
                 await self._scheduler.cancel(one.number, by, rules_over=lambda run: True)
-                numbers.append(one.number)
             except UserError:
                 continue
-        return numbers
+            ended.setdefault((scope_of_run(one), one.owner.id), []).append(one.number)
+        for (scope, owner), numbers in ended.items():
+            await self._desk.note(scope, messages.cancelled(numbers, owner), by=by)
+        return sorted((number for numbers in ended.values() for number in numbers), reverse=True)
 
     @app_commands.command(name="journal", description="What admins decided lately, and what they were told")
     @app_commands.describe(everywhere=messages.EVERYWHERE_OPTION)
@@ -260,7 +277,24 @@ class AdminCommands(
         self, interaction: discord.Interaction, why: str, hours: float | None = None, *, drain: bool = False
     ) -> Decided:
         now, by = self._desk.now(), member_of(interaction)
-        return Decided(by.name, now, None if hours is None else now + hours * _HOUR_S, " ".join(why.split()), drain)
+        until = None if hours is None else now + hours * _HOUR_S
+        return Decided(by.name, now, until, messages.said_why(why), drain)
+
+
+def _meant(launcher: str | None, gpu: str | None) -> str:
+    """What is to be paused or resumed. A pattern, or a machine alone, would be everything, or nothing."""
+    if gpu is not None and not names_gpu(gpu):
+        raise refuse(Refusal.NO_GPU_NAME)
+    return machine(launcher, gpu)
+
+
+def _without(whats: Sequence[str]) -> Callable[[Orders], Orders]:
+    def change(orders: Orders) -> Orders:
+        for what in whats:
+            orders = orders.with_pause(what, None)
+        return orders
+
+    return change
 
 
 def _is_admin(interaction: discord.Interaction, member: discord.User | discord.Member) -> bool:

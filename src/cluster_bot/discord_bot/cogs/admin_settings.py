@@ -62,7 +62,6 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
         return few or getattr(limits, knob.field), source
 
     @app_commands.command(name="set", description="Change a setting, with effect at once")
-    @app_commands.rename(setting="setting")
     @app_commands.describe(setting=messages.SETTING, value=messages.VALUE, everywhere=messages.EVERYWHERE_OPTION)
     async def set(
         self, interaction: discord.Interaction, setting: Typed, value: Typed, everywhere: bool | None = None
@@ -77,7 +76,7 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
         usual = value.strip().lower() == DEFAULT
         chosen = self._usual(knob, scope, orders_of(interaction)) if usual else _read(knob, value)
         if scope != EVERYWHERE and not usual:
-            self._check_no_more(orders_of(interaction), {knob.field: chosen})
+            self._check_no_more(self._desk.limits(InForce(orders_of(interaction).everywhere)), {knob.field: chosen})
         told = messages.value_set(knob, chosen, usual=usual, everywhere=self._desk.spans(scope))
         await self._desk.change(
             scope,
@@ -92,9 +91,9 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
             return getattr(self._desk.limits(InForce(orders.everywhere)), knob.field)
         return self._desk.usual(knob.name)
 
-    def _check_no_more(self, orders: InForce, wished: Mapping[str, Any]) -> None:
-        """Refuse what would have no effect: a server can give its members less than all have, and not more."""
-        of_all = self._desk.limits(InForce(orders.everywhere))
+    @staticmethod
+    def _check_no_more(of_all: Limits, wished: Mapping[str, Any]) -> None:
+        """Refuse what would have no effect: a server can give less than what they have everywhere, and not more."""
         for knob in KNOBS.values():
             if knob.field not in wished or knob.field == "gpus":
                 continue
@@ -154,9 +153,13 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
         given = {KNOBS[name].field: _read(KNOBS[name], text) for name, text in typed.items() if text is not None}
         if bool(given) == reset:
             raise refuse(Refusal.NO_LIMITS_GIVEN)
-        if scope != EVERYWHERE:
-            self._check_no_more(orders_of(interaction), given)
         role_id, member_id = str(role.id) if role else None, str(member.id) if member else None
+        if scope != EVERYWHERE:
+            held = [role] if role is not None else member.roles if isinstance(member, discord.Member) else []
+            of_all = self._desk.limits(
+                InForce(orders_of(interaction).everywhere), member_id or "", [str(one.id) for one in held]
+            )
+            self._check_no_more(of_all, given)
 
         def change(orders: Orders) -> Orders:
             known = orders.members.get(str(member_id), {}) if role_id is None else orders.roles.get(role_id, {})
@@ -171,13 +174,15 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
 
     @app_commands.command(name="channel", description="Keep runs to some channels of this server")
     @app_commands.describe(channel=messages.CHANNEL, allowed=messages.CHANNEL_ALLOWED)
-    async def channel(self, interaction: discord.Interaction, channel: Channel, allowed: bool = True) -> None:
-        """Allow one, or allow it no more."""
+    async def channel(
+        self, interaction: discord.Interaction, channel: Channel | None = None, allowed: bool = True
+    ) -> None:
+        """Allow one, or allow it no more; without one, all again: one that was deleted cannot be chosen any more."""
         check_admin(interaction)
-        scope, key = scope_of(interaction), str(channel.id)
+        scope, key = scope_of(interaction), "" if channel is None else str(channel.id)
 
         def changed(known: tuple[str, ...]) -> tuple[str, ...]:
-            return (*(one for one in known if one != key), *([key] if allowed else []))
+            return () if not key else (*(one for one in known if one != key), *([key] if allowed else []))
 
         told = messages.channels_set(changed(orders_of(interaction).here.channels))
         await self._desk.change(
@@ -212,7 +217,8 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
     ) -> None:
         """Choose the channel; the entry that says so is the first one there."""
         # The channel is a server's, and where there is one server it is everybody's too.
-        scope = scope_meant(self._desk, interaction, everywhere or False)
+        meant = scope_meant(self._desk, interaction, everywhere or False)
+        scope = meant if self._desk.spans(meant) else scope_of(interaction)
         if channel is not None:
             _check_may_write(channel)
         key = "" if channel is None else str(channel.id)

@@ -5,7 +5,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from cluster_bot.discord_bot import messages
-from cluster_bot.discord_bot.access import Access, member_of, rules_over, scope_of
+from cluster_bot.discord_bot.access import Access, member_of, rules_over, scope_of_run
 from cluster_bot.discord_bot.presses import answer_press
 from cluster_bot.discord_bot.run_choices import run_number, stoppable_runs
 from cluster_bot.runs.run import Status
@@ -41,6 +41,6 @@ class Cancel(commands.Cog):
         )
         if run.owner.id != str(interaction.user.id):
             told = messages.cancelled([number], run.owner.id)
-            await self._scheduler.desk.note(scope_of(interaction), told, by=member_of(interaction))
+            await self._scheduler.desk.note(scope_of_run(run), told, by=member_of(interaction))
         text = messages.CANCELLED_AT_ONCE if run.status is Status.CANCELLED else messages.STOP_WISHED
         await interaction.response.send_message(text.format(number=number), ephemeral=True)

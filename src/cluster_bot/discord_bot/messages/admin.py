@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cluster_bot.discord_bot.messages.words import code, plain
 from cluster_bot.runs.knobs import KNOBS, Knob
-from cluster_bot.runs.orders import ANY, EVERYTHING, Decided, Entry, InForce, Orders
+from cluster_bot.runs.orders import ANY, EVERYTHING, MOST_WHY, Decided, Entry, InForce, Orders
 from cluster_bot.runs.shares import Share
 
 DONE = "Done: {order}."
@@ -26,7 +26,9 @@ ROLE_NOTE = (
 Both = Sequence[tuple[Orders, bool]]
 
 ALL_SERVERS = " for all servers"
-LONGEST_ENTRY, LONGEST_BOX, BANS_SHOWN, SHARES_SHOWN, CANCELLED_SHOWN = 1800, 3900, 15, 10, 20
+LONGEST_ENTRY, LONGEST_BOX, CANCELLED_SHOWN = 1800, 3900, 20
+# Of a kind of order, and of its text, so that a page of them has room for all kinds, and for the settings.
+PAUSES_SHOWN, BANS_SHOWN, SHARES_SHOWN, ROLES_SHOWN, LONGEST_LIST = 15, 15, 10, 10, 700
 FIRST_STEPS = """\
 👋 **Hello, I run GPU programs for the members of this server.**
 Members: type `/run` and choose where to run; the output comes in a thread. `/gpus` shows what there is.
@@ -45,6 +47,11 @@ answer nothing."""
 def live_runs(count: int) -> str:
     """How many runs are under way."""
     return "1 run" if count == 1 else f"{count} runs"
+
+
+def said_why(typed: str) -> str:
+    """Why an admin decided something, as everybody reads it."""
+    return plain(typed, MOST_WHY)
 
 
 def subject(what: str) -> str:
@@ -123,12 +130,6 @@ def entry_mark(number: int) -> str:
     return f"-# journal {number}"
 
 
-def entry_number(text: str) -> int | None:
-    """The number of the entry that a message shows, None where it shows none."""
-    word, _, number = text.rpartition("\n")[2].rpartition(" ")
-    return int(number) if word == "-# journal" and number.isascii() and number.isdecimal() else None
-
-
 def journal(entries: Sequence[Entry]) -> str:
     """The newest entries, newest first."""
     lines = [f"<t:{int(one.at)}:f> {_told(one)}" for one in entries]
@@ -143,7 +144,7 @@ def overview(orders: InForce, values: Sequence[tuple[Knob, object, str]], log_ch
     here = orders.here
     both = ((orders.everywhere, several), (here, False))
     channels = _list([f"<#{one}>" for one in here.channels], 10) or "all"
-    roles = "".join(f", <@&{one}>" for one in here.admin_roles)
+    roles = _list(["", *(f"<@&{one}>" for one in here.admin_roles)], 1 + ROLES_SHOWN)
     return _cut(
         [
             "### Orders",
@@ -177,7 +178,7 @@ def _pauses(both: Both) -> str:
         for orders, wide in both
         for what, pause in sorted(orders.pauses.items())
     ]
-    return "; ".join(found) or "nothing"
+    return _list(found, PAUSES_SHOWN, "; ") or "nothing"
 
 
 def _bans(both: Both) -> str:
@@ -192,8 +193,7 @@ def _shares(both: Both) -> list[str]:
         for mention, shares in (("<@&{}>", orders.roles), ("<@{}>", orders.members))
         for key, share in shares.items()
     ]
-    more = [f"… and {len(found) - SHARES_SHOWN} more"] if len(found) > SHARES_SHOWN else []
-    return ["### Other limits", *found[:SHARES_SHOWN], *more] if found else []
+    return ["### Other limits", _list(found, SHARES_SHOWN, "\n")] if found else []
 
 
 def _share(share: Share) -> str:
@@ -212,16 +212,22 @@ def _scope(everywhere: bool) -> str:
 
 def _terms(decided: Decided) -> str:
     until = "" if decided.until is None else f" until <t:{int(decided.until)}:f>"
-    return until + (f" ({plain(decided.why, 200)})" if decided.why else "")
+    return until + (f" ({decided.why})" if decided.why else "")
 
 
 def _numbers(numbers: Sequence[int]) -> str:
     return _list([f"#{one}" for one in numbers], CANCELLED_SHOWN)
 
 
-def _list(found: Sequence[str], most: int) -> str:
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
+def _list(found: Sequence[str], most: int, between: str = ", ") -> str:
+    """So many of them, or fewer where these are long, and how many more there are."""
+    shown: list[str] = []
+    for one in found[:most]:
+        if shown and len(between.join([*shown, one])) > LONGEST_LIST:
+            break
+        shown.append(one)
+    more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    return between.join(shown) + more
 
 
 def _cut(lines: Sequence[str]) -> str:
