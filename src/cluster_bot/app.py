@@ -19,9 +19,8 @@ from cluster_bot.data_folder import DataFolder
 from cluster_bot.discord_bot import messages
 from cluster_bot.discord_bot.arrival_news import ArrivalNews
 from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
+from cluster_bot.discord_bot.feeds import feed_maker
 from cluster_bot.discord_bot.journal_channel import JournalChannel
-from cluster_bot.discord_bot.thread_feed import ThreadFeed
-from cluster_bot.discord_bot.verify_feed import Tables, VerifyFeed
 from cluster_bot.errors import StartupError
 from cluster_bot.gate import AdminsGate, Checker
 from cluster_bot.hints import LocalHints, TwoKinds, open_hints
@@ -29,9 +28,8 @@ from cluster_bot.log import get_logger, set_level
 from cluster_bot.meter import Meter
 from cluster_bot.runs.machines import Expecting, Lent
 from cluster_bot.runs.orders import OrderBook
-from cluster_bot.runs.ports import Launcher, Memory, RunFeed, Store
+from cluster_bot.runs.ports import Launcher, Store
 from cluster_bot.runs.rules import Limits, Rules
-from cluster_bot.runs.run import Run
 from cluster_bot.runs.shares import Shares, parse_shares
 from cluster_bot.scheduling.arrivals import Arrivals
 from cluster_bot.scheduling.budget import Budget
@@ -39,10 +37,9 @@ from cluster_bot.scheduling.choosing import Waits
 from cluster_bot.scheduling.desk import Desk
 from cluster_bot.scheduling.draining import Draining
 from cluster_bot.scheduling.follower import Follower
-from cluster_bot.scheduling.quiet import QuietFeed, is_quiet
 from cluster_bot.scheduling.relay import Relay
 from cluster_bot.scheduling.scheduler import Scheduler
-from cluster_bot.scheduling.verifying import Verifier, is_verification
+from cluster_bot.scheduling.verifying import Verifier
 from cluster_bot.settings import Settings
 from cluster_bot.store import SqlStore, only_bot
 from cluster_bot.web.github_webhook import PATH as WEBHOOK_PATH
@@ -324,14 +321,7 @@ async def run_bot(settings: Settings, parts: Parts, *, debug: bool = False) -> N
     arrivals = build_arrivals(parts, scheduler)
     verifier = Verifier(scheduler, parts.store, say=messages.verification_note)
     async with ClusterBot(scheduler, options, arrivals, verifier) as bot:
-        tables = Tables(bot, verifier, budget)
-
-        def make_feed(run: Run, memory: Memory) -> RunFeed:
-            if is_verification(run.origin):
-                return VerifyFeed(run, memory, tables)
-            return QuietFeed(memory) if is_quiet(run.origin) else ThreadFeed(bot, run, memory, budget)
-
-        relay = Relay(parts.store, make_feed, news=news, wishes=wishes, meter=meter)
+        relay = Relay(parts.store, feed_maker(bot, verifier, budget), news=news, wishes=wishes, meter=meter)
         followers = [
             Follower(launcher, parts.store, lambda: desk.rules, wishes=wishes, news=news, meter=meter, waits=waits)
             for launcher in parts.launchers
