@@ -157,7 +157,7 @@ async def test_a_server_that_goes_and_comes_costs_only_what_was_given_meanwhile(
                 await there._rung.wait()
         assert here.heard == ["back"]
     troubles = [one for one in caplog.records if one.levelno >= logging.WARNING]
-    assert len(troubles) <= 2 * 4, "each trouble is told once, not at each try"
+    assert len(troubles) <= 2 * 2, "a trouble is told once, not at each try"
 
 
 async def test_a_bot_begins_before_its_nats(server: NatsServer) -> None:
@@ -208,8 +208,12 @@ async def test_a_wrong_password_is_told_without_the_address(caplog: pytest.LogCa
             ear = Ear(line.wishes)
             line.wishes.give("here")
             await ear.hears("here")
-            said = await answers(address, PATIENCE_S)
-        assert said == "it refuses the user or the password"
+            said = ""
+            async with asyncio.timeout(PATIENCE_S):
+                # A server that hangs up first is not heard; asked again it is.
+                while said != "it refuses the user or the password":
+                    said = await answers(address, 1.0)
+                    assert said
         assert await answers(address.replace("-8", "-9"), PATIENCE_S) == ""
     assert "failed" in await answers(address, PATIENCE_S)
     assert "sesame" not in caplog.text + said

@@ -58,7 +58,7 @@ class Wire:
         self._kinds: dict[str, NatsHints] = {}
         self._waiting: asyncio.Queue[tuple[str, str]] = asyncio.Queue(MOST_WAITING)
         self._work: asyncio.Task[None] | None = None
-        self._trouble = ""
+        self._told = False
         self.connected = asyncio.Event()
 
     def hints(self, kind: str) -> NatsHints:
@@ -140,14 +140,14 @@ class Wire:
 
     def _well(self) -> None:
         log.info("NATS is connected", extra={"action": "nats_connected"})
-        self._trouble = ""
+        self._told = False
         self.connected.set()
 
     async def _troubled(self, error: Exception) -> None:
         """Log it once, however often it is tried again; never with the address, which may hold a password."""
-        said = type(error).__name__
-        if said != self._trouble:
-            self._trouble = said
+        if not self._told:
+            self._told = True
+            said = type(error).__name__
             log.warning("NATS can't be used (%s); it is tried again", said, extra={"action": "nats_trouble"})
 
 
@@ -177,7 +177,8 @@ async def answers(url: str, within_s: float) -> str:
     except Exception as error:
         # Whatever the library makes of an address; its words might quote it, so only what it is about is said.
         cause = said[-1] if said else error
-        if "uthorization" in str(cause):
+        # The server may hang up before its reason is read: one of the tries mostly has it.
+        if any("uthorization" in str(one) for one in (*said, error)):
             return "it refuses the user or the password"
         return getattr(cause, "strerror", None) or type(cause).__name__
     finally:
