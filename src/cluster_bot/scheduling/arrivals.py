@@ -179,7 +179,7 @@ class Arrivals:
             spec = probe(self._launcher, on_machine(one.gpu, one.name))
             origin = quiet_origin(f"machine:{one.id}", one.scope or None)
             try:
-                run = await self._scheduler.submit(Submission(spec, one.by, origin, scope=one.scope))
+                run = await self._scheduler.submit(Submission(spec, one.by, origin, scope=one.scope), trial=True)
             except UserError as refusal:
                 await teller.not_tested(one, refusal.message)
                 return True

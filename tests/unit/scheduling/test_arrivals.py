@@ -81,12 +81,15 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
     await store.close()
 
 
-async def first_told(store: SqlStore, shed: Shed, one: Expected, *, now: float = 0.0, said: int = 1) -> list[str]:
+async def first_told(
+    store: SqlStore, shed: Shed, one: Expected, *, now: float = 0.0, said: int = 1, launcher: str = "modal"
+) -> list[str]:
     """The first things that are told of a machine that was expected before the start."""
     hints = LocalHints()
-    desk = Desk(store.book, usual=Limits(gpus=()))
+    # The try is the bot's own: limits and pauses are not asked about it.
+    desk = Desk(store.book, usual=Limits(gpus=(), live_per_member=0))
     scheduler = Scheduler(store, [Offering("modal", GpuOffer("H100"))], wishes=hints, news=hints, desk=desk)
-    arrivals = Arrivals(scheduler, "modal", shed, store.expected, soon_s=0.01, clock=lambda: now)
+    arrivals = Arrivals(scheduler, launcher, shed, store.expected, soon_s=0.01, clock=lambda: now)
     await arrivals.expect(one)
     teller = Told()
     work = asyncio.create_task(arrivals.run(teller), name="arrivals")
@@ -106,8 +109,11 @@ async def test_it_is_looked_for_until_it_is_connected(store: SqlStore) -> None:
 
 
 async def test_one_that_cannot_be_tried_is_there_all_the_same(store: SqlStore) -> None:
-    told = await first_told(store, Shed(replace(BOX, online=True)), replace(ONE, test=True), said=2)
-    assert told == ["online", "You may not use a GPU here; ask an admin for one."]
+    told = await first_told(store, Shed(replace(BOX, online=True)), replace(ONE, test=True), said=2, launcher="github")
+    assert told == [
+        "online",
+        "`/run github` is not switched on here; ask an admin, or choose another launcher.",
+    ]
 
 
 async def test_one_for_a_single_run_may_come_and_go_between_two_looks(store: SqlStore) -> None:
