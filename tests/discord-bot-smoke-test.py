@@ -1,18 +1,13 @@
 #!/usr/bin/env python3
-"""Verify a running bot end to end; prints one line per check and exits 0 if all are good, else 1.
+"""Verify a running bot end to end, in one of two ways; prints a line per check, and exits 0 if all are good, else 1.
 
-Two ways:
-
-  --sandbox             starts the Discord that comes with the repository and the bot on it, and does what a
-                        member does: /ping, /run local and /run modal to a verdict, its log, a second time, Cancel;
-                        /run github too, where act is installed. GitHub and Modal are those that come with it. Needs
-                        no account and no token.
-
-  --message-link URL    checks a run on your own server. Give `/run` there yourself (a script cannot type slash
-                        commands), wait for the verdict, then copy the link of the message "Run #…", or of the
-                        run's thread. Of a run on GitHub, its job's link is printed too. The bot's token is taken
-                        from DISCORD_TOKEN, or with --debug from DISCORD_DEBUG_TOKEN, in the environment or .env;
-                        DISCORD_API_URL is honoured.
+  --sandbox           starts the Discord that comes with the repository and the bot on it, and does what a member does:
+                      /ping, /run local and /run modal to a verdict, its log, a second time, Cancel; /run github too,
+                      where act is installed; then /verify. GitHub and Modal are those that come with it.
+  --message-link URL  checks a run on your own server. Give `/run` there yourself (a script can't type slash commands),
+                      wait for the verdict, then copy the link of the message "Run #…", or of the run's thread. The
+                      bot's token is DISCORD_TOKEN, or with --debug DISCORD_DEBUG_TOKEN, in the environment or .env;
+                      DISCORD_API_URL is honoured.
 
 Run it with the interpreter that script/demo and script/test set up: .venv/bin/python tests/discord-bot-smoke-test.py
 """
@@ -44,6 +39,7 @@ LINES = ["line 0", "line 1", "line 2", "arguments ['a', 'b c']"]
 SLOW_HELLO = HELLO.replace(b"    print(", b"    __import__('time').sleep(1)\n    print(")
 LONG = b"import time\nprint('begun')\ntime.sleep(120)\n"
 COMMANDS = {"cancel", "gpus", "logs", "ping", "rerun", "run-info", "run paste", "runs"}
+VERIFIED = ("### ✅", "### ⚠")
 GPUS = {"github": "NVIDIA", "modal": "T4"}
 
 _LINK = re.compile(r"https?://[^/]+/channels/\d+/(\d+)(?:/(\d+))?/?")
@@ -230,8 +226,7 @@ async def in_sandbox() -> None:
                 await check("/ping answers", member.ping(), str)
                 await point_at(server.api_url)
                 for launcher, program in launchers.items():
-                    running = member.run(launcher, program)
-                    room = await check(f"/run {launcher} runs to a verdict", running, lambda room: f"thread {room}")
+                    room = await check(f"/run {launcher} ends well", member.run(launcher, program), "thread {}".format)
                     link = f"{server.url}/channels/{server.guild_id}/{server.channel_id('general')}/{room}"
                     await check_link(server.bot_token, link)
                 await check("/logs hands over the whole log", member.log(), str)
@@ -347,11 +342,10 @@ class Visitor:
         """What an admin is told of all launchers; the head of it."""
         admin = self._server.member("admin", administrator=True)
         made = (await (await admin.command("verify", channel_id=self._channel)).answered(PATIENCE_S)).message
-        over = lambda event: made and event.message_id == made.id and event.content.startswith(("### ✅", "### ⚠️"))  # noqa: E731
-        told = (await self._event(over)).content
-        if not told.startswith("### ✅"):
-            raise CheckFailedError(told)
-        return told.splitlines()[0]
+        told = await self._event(lambda event: made and event.message_id == made.id and event.content[:5] in VERIFIED)
+        if not told.content.startswith(VERIFIED[0]):
+            raise CheckFailedError(told.content)
+        return told.content.splitlines()[0]
 
     async def _give(self, program: bytes, arguments: str, launcher: str = "local") -> Interaction:
         from cluster_sandbox.discord import File
