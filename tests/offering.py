@@ -66,3 +66,19 @@ class NoBoxes:
 
     async def remove(self, name: str) -> Box:
         raise refuse(Refusal.NO_SUCH_MACHINE)
+
+
+class Waiting(Offering):
+    """A Modal of two GPUs that takes whatever it is given, and never begins; what is stopped is gone."""
+
+    def __init__(self) -> None:
+        super().__init__("modal", GpuOffer("T4"), GpuOffer("H100"))
+        self._stopped: set[Handle] = set()
+
+    async def stop(self, handle: Handle) -> None:
+        self._stopped.add(handle)
+
+    async def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
+        seen = await super().poll(handles)
+        gone = Observation(Sighting.FINISHED, never_ran=True)
+        return {handle: gone if handle in self._stopped else one for handle, one in seen.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,8 @@ import pytest
 from town import Place, Town
 
 from cluster_bot.errors import StartupError
-from cluster_bot.runs.ports import GpuOffer
-from cluster_bot.runs.run import Handle, Observation, Sighting
 from cluster_sandbox.discord import Acting
-from offering import Offering
+from offering import Waiting
 
 HELLO = "print('hello')"
 
@@ -25,22 +22,6 @@ async def told(town: Town, member: Acting | None = None, gpu: str | None = "T4",
     answered = await (await town.run(HELLO, member=member, command=command, **more)).answered()
     assert answered.ephemeral
     return answered.content
-
-
-class Waiting(Offering):
-    """Takes whatever it is given, and never begins; what is stopped is gone."""
-
-    def __init__(self) -> None:
-        super().__init__("modal", GpuOffer("T4"), GpuOffer("H100"))
-        self._stopped: set[Handle] = set()
-
-    async def stop(self, handle: Handle) -> None:
-        self._stopped.add(handle)
-
-    async def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
-        seen = await super().poll(handles)
-        gone = Observation(Sighting.FINISHED, never_ran=True)
-        return {handle: gone if handle in self._stopped else one for handle, one in seen.items()}
 
 
 async def test_runs_an_hour(town: Town) -> None:

@@ -7,7 +7,7 @@ it is set, after it, and by the bot's next life.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import count
 from typing import Any
 
@@ -15,31 +15,14 @@ import pytest
 from town import QUICK, Place, Town
 
 from cluster_bot.runs.knobs import KNOBS
-from cluster_bot.runs.ports import GpuOffer
-from cluster_bot.runs.run import Handle, Observation, Reason, Sighting
+from cluster_bot.runs.run import Reason
 from cluster_sandbox.discord import Acting, DiscordServer
-from offering import Offering
+from offering import Waiting
 
 # Whether a setting is in force; told what to expect, where waiting for the contrary would take an hour.
 Check = Callable[[Town, bool], Awaitable[bool]]
 
 names = count()
-
-
-class Slow(Offering):
-    """Takes whatever it is given, and never begins; what is stopped is gone."""
-
-    def __init__(self) -> None:
-        super().__init__("modal", GpuOffer("T4"), GpuOffer("H100"))
-        self._stopped: set[Handle] = set()
-
-    async def stop(self, handle: Handle) -> None:
-        self._stopped.add(handle)
-
-    async def poll(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
-        seen = await super().poll(handles)
-        gone = Observation(Sighting.FINISHED, never_ran=True)
-        return {handle: gone if handle in self._stopped else one for handle, one in seen.items()}
 
 
 async def told(town: Town, **options: Any) -> tuple[str, Place]:
@@ -122,9 +105,14 @@ def test_every_setting_has_a_check() -> None:
 async def test_a_setting_holds_at_once_and_after_a_restart(town: Town, name: str) -> None:
     value, in_force = CHECKS[name]
     boss = town.server.member("owner", administrator=True)
-    usual: dict[str, Any] = {"launchers": [Slow()], "local_enabled": False, "checker": "false", "checker_fails": "open"}
+    usual: dict[str, Any] = {
+        "launchers": [Waiting()],
+        "local_enabled": False,
+        "checker": "false",
+        "checker_fails": "open",
+    }
     if name != "checker_fails":
-        usual = {"launchers": [Slow()], "local_enabled": False}
+        usual = {"launchers": [Waiting()], "local_enabled": False}
     async with town.bot(**usual):
         assert not await in_force(town, False)
         said = await give(town, boss, "set", setting=name, value=value)
@@ -147,7 +135,11 @@ async def give(town: Town, who: Acting, command: str, **options: Any) -> str:
 async def test_limits_of_a_role_and_a_member(town: Town) -> None:
     boss, bob = town.server.member("owner", administrator=True), town.server.member("bob")
     helpers = town.server.admin.give_role(bob, "helpers")
-    usual: dict[str, Any] = {"launchers": [Slow()], "local_enabled": False, "live_runs_per_member": 1}
+    usual: dict[str, Any] = {
+        "launchers": [Waiting()],
+        "local_enabled": False,
+        "live_runs_per_member": 1,
+    }
 
     async def one_more(who: Acting, gpu: str = "T4") -> str:
         return (await (await town.run("print()", member=who, command="run modal", gpu=gpu)).answered()).content
@@ -179,7 +171,12 @@ async def test_what_a_server_sets_only_lowers_what_all_have(town: Town) -> None:
     boss = town.server.member("owner", administrator=True)
     other = town.server.add_guild("Another", "general")
     both = frozenset({town.server.guild_id, other})
-    usual: dict[str, Any] = {"launchers": [Slow()], "local_enabled": False, "discord_guilds": both, "runs_per_hour": 5}
+    usual: dict[str, Any] = {
+        "launchers": [Waiting()],
+        "local_enabled": False,
+        "discord_guilds": both,
+        "runs_per_hour": 5,
+    }
     async with town.bot(**usual):
         assert "can't be more here than for all servers, which is 5" in await give(
             town, boss, "set", setting="runs_per_hour", value="unlimited"
