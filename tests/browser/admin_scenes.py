@@ -70,16 +70,17 @@ async def channel(stage: Stage) -> None:
 
 
 async def log(stage: Stage) -> None:
-    """The journal as its channel shows it."""
-    admin = await stage.admin()
+    """The journal as its channel shows it: another than the admin's, where it would stand between the answers."""
+    admin, room = await stage.admin(), stage.server.add_channel("journal")
     form = await fill(admin, "admin log")
-    await put(form, "channel", "#admins")
+    await put(form, "channel", "#journal")
     await send(form)
-    await admin.see("let the journal be shown in")
+    await expect(answer_to(admin, "admin log")).to_contain_text("let the journal be shown in")
     await order(stage, "pause", why="new driver")
     await order(stage, "resume")
-    await admin.see("resumed everything")
-    await stage.picture(admin, "admin-log", "The journal in the channel that was chosen for it")
+    reader = await stage.enter("admin", room, low=True)
+    await reader.see("resumed everything")
+    await stage.picture(reader, "admin-log", "The journal in the channel that was chosen for it")
 
 
 async def resume(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 that another took its place. Stores beside it are opened as before (`test_two_bots`)."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,28 @@ async def test_a_lost_session_is_made_anew_and_holds_again(
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
+
+
+async def test_a_look_under_way_at_the_end_takes_nothing(address: str, postgres: Postgres) -> None:
+    """It goes on in its thread when the bot ends, and the next bot must find the database free."""
+    looking, go = threading.Event(), threading.Event()
+    async with only_bot(address, look_s=0.02) as one:
+        let_go = one._let_go
+
+        def slowly() -> None:
+            looking.set()
+            assert go.wait(PATIENCE_S)
+            let_go()
+
+        one._let_go = slowly  # type: ignore[method-assign]
+        work = asyncio.create_task(one.during(for_ever()))
+        postgres.execute(END_SESSIONS.format(name=name_of(address)))
+        assert await asyncio.to_thread(looking.wait, PATIENCE_S)
+        work.cancel()
+        await asyncio.wait({work})
+        asyncio.get_running_loop().call_soon(go.set)
+    async with only_bot(address, wait_s=0.05):
+        pass
 
 
 async def test_who_was_cut_off_while_another_began_ends(address: str, postgres: Postgres) -> None:

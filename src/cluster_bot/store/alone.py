@@ -6,6 +6,7 @@ the bot however the bot ends: at once where its machine lives, after a minute wh
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -34,6 +35,9 @@ class Alone:
         self._engine = engine
         self._look_s = look_s
         self._session: Connection | None = None
+        # A look goes on in its thread when whoever waited for it is cancelled: it must not take anything after the end.
+        self._turn = threading.RLock()
+        self._ended = False
 
     async def during(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` as long as no other bot has the database; raises StartupError once one has, and what `work` raises.
@@ -61,20 +65,21 @@ class Alone:
                 await asyncio.to_thread(self._look)
 
     def _look(self) -> None:
-        if self._session is None:
-            if self._engine is not None:
+        with self._turn:
+            if self._session is None:
                 self.take()
-            return
-        try:
-            self._session.execute(select(1))
-        except SQLAlchemyError as error:
-            log.warning("the lock's session is lost: %s", self._dialect.sentence(error), extra={"action": "lock_lost"})
-            self._let_go()
-            self.take()
+                return
+            try:
+                self._session.execute(select(1))
+            except SQLAlchemyError as error:
+                said = self._dialect.sentence(error)
+                log.warning("the lock's session is lost: %s", said, extra={"action": "lock_lost"})
+                self._let_go()
+                self.take()
 
     def take(self) -> None:
         """Take the lock, or log why nobody can at the moment; raises StartupError where another bot has it. Blocks."""
-        if self._engine is None:
+        if self._engine is None or self._ended:
             return
         try:
             self._session = self._engine.connect()
@@ -95,10 +100,12 @@ class Alone:
             self._session = None
 
     def close(self) -> None:
-        """Let go of the lock. Blocks."""
-        self._let_go()
-        if self._engine is not None:
-            self._engine.dispose()
+        """Let go of the lock, for good. Blocks."""
+        with self._turn:
+            self._ended = True
+            self._let_go()
+            if self._engine is not None:
+                self._engine.dispose()
 
 
 @contextmanager

@@ -62,7 +62,7 @@ async def test_the_sandbox_is_good(tmp_path: Path) -> None:
     assert (code, err) == (0, ""), out
     *checks, last = out.splitlines()
     assert last == "All good."
-    assert len(checks) == 26
+    assert len(checks) == 27
     assert all(line.startswith("✓ ") for line in checks)
     linked = [line.partition(": ")[2] for line in checks if line.startswith("✓ Its job is linked")]
     assert [one.startswith(("https://modal.com/id/fc-", "http://127.0.0.1:")) for one in linked] == [True, True]
