@@ -37,6 +37,8 @@ def timeless(text: str) -> list[str]:
     for line in text.splitlines():
         plain = _NUMBER.sub("0", _SIZE.sub("0", _AGO.sub("then", line.replace("(edited)", ""))))
         plain = " ".join(plain.replace("messages", "message").split())
+        # Of a program that ends at once it is sometimes not seen.
+        plain = plain.replace(" · peak memory 0", "")
         if plain:
             found.append(plain)
     return found
