@@ -6,9 +6,10 @@ their file as soon as it is of no more use. The journal has each thing once, wha
 """
 
 import discord
-from discord.http import Route
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.late_answer import edit_answer
+from cluster_bot.discord_bot.once import NOBODY
 from cluster_bot.log import get_logger
 from cluster_bot.runs.machines import Box, Expected
 from cluster_bot.runs.orders import EVERYWHERE
@@ -61,26 +62,13 @@ class ArrivalNews:
         await self._desk.note(EVERYWHERE, text, key=f"machine:{one.id}:{what}")
         token, channel, message = (one.place.get(name, "") for name in (TOKEN, CHANNEL, MESSAGE))
         if token:
-            answer = Route(
-                "PATCH",
-                "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
-                webhook_id=self._client.application_id or 0,
-                webhook_token=token,
-            )
-            await self._edit(answer, text)
+            await edit_answer(self._client, token, text, without_files=True)
         if channel and message:
-            direct = Route(
-                "PATCH", "/channels/{channel_id}/messages/{message_id}", channel_id=channel, message_id=message
-            )
-            await self._edit(direct, text)
-
-    async def _edit(self, route: Route, text: str) -> None:
-        """Put the text in the place of what is there, and take the file away."""
-        given = {"content": text, "attachments": [], "allowed_mentions": {"parse": []}}
-        try:
-            await self._client.http.request(route, json=given)
-        except discord.HTTPException as error:
-            # Its 15 minutes are over, or it was deleted: the journal has it.
-            if error.status >= 500:
-                raise
-            log.info("not told there: %s", error.status, extra={"action": "arrival_untold"})
+            sent = self._client.get_partial_messageable(int(channel)).get_partial_message(int(message))
+            try:
+                await sent.edit(content=text, attachments=[], allowed_mentions=NOBODY)
+            except discord.HTTPException as error:
+                # It was deleted: the journal has it.
+                if error.status >= 500 or error.status == 429:
+                    raise
+                log.info("not told there: %s", error.status, extra={"action": "arrival_untold"})

@@ -6,9 +6,9 @@ Called by the feed when it begins, in each life of the bot; what is there alread
 from typing import Final
 
 import discord
-from discord.http import Route
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.late_answer import edit_answer
 from cluster_bot.discord_bot.recall import Recall
 from cluster_bot.discord_bot.room import Room, refusals
 from cluster_bot.discord_bot.status_message import StatusMessage
@@ -109,16 +109,5 @@ class Opening:
 
     async def _answer(self, text: str) -> None:
         """Finish the answer to the command, which a bot that died may have left at "thinking"."""
-        client = self._room.client
-        route = Route(
-            "PATCH",
-            "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
-            webhook_id=client.application_id or 0,
-            webhook_token=self._room.origin.token,
-        )
-        try:
-            await client.http.request(route, json={"content": text, "allowed_mentions": {"parse": []}})
-        except discord.HTTPException as error:
-            # The token has lived its 15 minutes, or the answer was dismissed: the thread speaks for itself.
-            if error.status >= 500:
-                raise
+        # Where it is taken no more, the thread speaks for itself.
+        await edit_answer(self._room.client, self._room.origin.token, text)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import discord
-from discord.http import Route
 
 from cluster_bot.discord_bot import messages
+from cluster_bot.discord_bot.late_answer import edit_answer
 from cluster_bot.discord_bot.once import NOBODY
 from cluster_bot.discord_bot.origin import DiscordOrigin
 from cluster_bot.log import get_logger
@@ -65,7 +65,8 @@ class Tables:
         """By the interaction while its token lives, since it may be where we may not edit; then as any message."""
         origin = DiscordOrigin.of(run.origin)
         try:
-            if self.clock() - run.created_at < TOKEN_S and await self._answer(origin, text):
+            fresh = self.clock() - run.created_at < TOKEN_S
+            if fresh and await edit_answer(self._client, origin.token, text):
                 return
             channel = self._client.get_partial_messageable(origin.channel)
             message = channel.get_partial_message(int(str(run.origin.data["message"])))
@@ -75,22 +76,6 @@ class Tables:
                 raise
             # Somebody deleted it, or it can't be reached any more; the runs and their end stay in the store.
             log.warning("the table is gone: %s", error, extra={"action": "table_gone", "run": run.id})
-
-    async def _answer(self, origin: DiscordOrigin, text: str) -> bool:
-        """Edit the answer; False where the token is not taken."""
-        route = Route(
-            "PATCH",
-            "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
-            webhook_id=self._client.application_id or 0,
-            webhook_token=origin.token,
-        )
-        try:
-            await self._client.http.request(route, json={"content": text, "allowed_mentions": {"parse": []}})
-        except discord.HTTPException as error:
-            if error.status >= 500 or error.status == 429:
-                raise
-            return False
-        return True
 
 
 class VerifyFeed:
