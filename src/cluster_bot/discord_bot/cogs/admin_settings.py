@@ -4,6 +4,7 @@ Its commands are added to the group of `admin` by `bot`.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -98,7 +99,7 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
             if knob.field not in wished or knob.field == "gpus":
                 continue
             only = {knob.field: wished[knob.field]}
-            least = getattr(lower(of_all, Limits(**{**_as_given(of_all), **only})), knob.field)
+            least = getattr(lower(of_all, replace(of_all, **only)), knob.field)
             if least != wished[knob.field]:
                 most = knob.shown(getattr(of_all, knob.field))
                 raise refuse(Refusal.NOT_MORE_THAN_ALL, name=knob.name, most=most)
@@ -230,10 +231,6 @@ class SettingCommands(app_commands.Group, name="admin", description="Its command
 _UNSET = object()
 _LIMITS = frozenset(Limits.__dataclass_fields__)
 _NOBODY = discord.AllowedMentions.none()
-
-
-def _as_given(limits: Limits) -> dict[str, Any]:
-    return {name: getattr(limits, name) for name in _LIMITS}
 
 
 def _read(knob: Knob, typed: str) -> Any:
