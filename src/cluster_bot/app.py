@@ -22,11 +22,11 @@ from cluster_bot.discord_bot.bot import BotOptions, ClusterBot, log_in, point_at
 from cluster_bot.discord_bot.feeds import feed_maker
 from cluster_bot.discord_bot.journal_channel import JournalChannel
 from cluster_bot.errors import StartupError
-from cluster_bot.gate import AdminsGate, Checker
+from cluster_bot.gate import AdminsGate, Checker, closed
 from cluster_bot.hints import LocalHints, TwoKinds, open_hints
 from cluster_bot.log import get_logger, set_level
 from cluster_bot.meter import Meter
-from cluster_bot.runs.machines import Expecting, Lent
+from cluster_bot.runs.machines import Lent
 from cluster_bot.runs.orders import OrderBook
 from cluster_bot.runs.ports import Launcher, Store
 from cluster_bot.runs.rules import Limits, Rules
@@ -262,7 +262,7 @@ def build_shares(settings: Settings) -> Shares:
         raise StartupError(f"The file LIMITS_FILE can't be used ({error}); correct it.") from None
 
 
-def build_gate(settings: Settings, fails_open: Callable[[], bool] = bool) -> AdminsGate | None:
+def build_gate(settings: Settings, fails_open: Callable[[], bool] = closed) -> AdminsGate | None:
     """What looks at submissions, None where an admin has no rules. Raises StartupError with one sentence."""
     try:
         command = shlex.split(settings.checker)
@@ -290,7 +290,7 @@ def _from_here(command: list[str]) -> list[str]:
 def build_arrivals(parts: Parts, scheduler: Scheduler) -> Arrivals | None:
     """Who looks after machines that people lend; None where no launcher has any."""
     launcher = next((one for one in parts.launchers if isinstance(one, Lent)), None)
-    if launcher is None or not isinstance(parts.store, Expecting):
+    if launcher is None:
         return None
     return Arrivals(scheduler, launcher.name, launcher.boxes, parts.store.expected)
 

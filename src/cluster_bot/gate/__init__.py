@@ -4,6 +4,6 @@ Made by the composition root, asked by the scheduler through the `Gate` port.
 """
 
 from cluster_bot.gate.checker import Checker
-from cluster_bot.gate.gate import AdminsGate
+from cluster_bot.gate.gate import AdminsGate, closed
 
-__all__ = ["AdminsGate", "Checker"]
+__all__ = ["AdminsGate", "Checker", "closed"]

@@ -31,10 +31,15 @@ class _Read:
     stamp: Stamp | None
 
 
+def closed() -> bool:
+    """What could not be checked may not begin."""
+    return False
+
+
 class AdminsGate:
     """`fails_open()`: whether a run may begin that could not be checked. StartupError where the file is no use."""
 
-    def __init__(self, rules: Path | None, checker: Checker | None, *, fails_open: Callable[[], bool] = bool) -> None:
+    def __init__(self, rules: Path | None, checker: Checker | None, *, fails_open: Callable[[], bool] = closed) -> None:
         self._path = rules
         self._checker = checker
         self._fails_open = fails_open

@@ -155,8 +155,7 @@ class ExpectedBook(Protocol):
         """Nothing more is to be done about it."""
 
 
-@runtime_checkable
 class Expecting(Protocol):
-    """A store that keeps them."""
+    """That part of the store."""
 
     expected: ExpectedBook

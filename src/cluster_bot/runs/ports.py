@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from cluster_bot.errors import ClusterBotError
+from cluster_bot.runs.machines import Expecting
 from cluster_bot.runs.orders import EVERYWHERE, OrderBook
 from cluster_bot.runs.rules import Limits, Usage
 from cluster_bot.runs.run import Handle, Member, Observation, Origin, Run, Status
@@ -220,11 +221,10 @@ def artifact_blob(attempt: int, n: int) -> str:
     return f"artifact/{attempt}/{n}"
 
 
-class Store(Protocol):
+class Store(Expecting, Protocol):
     """The truth. Every write is durable when it returns."""
 
-    book: OrderBook
-    """Where admins' orders are kept."""
+    book: OrderBook  # where admins' orders are kept
 
     async def admit(self, submission: Submission, limits: Limits, now: float) -> Admission:
         """Check `limits` and insert, in one serialised transaction; idempotent by `submission.origin.key`.
