@@ -22,7 +22,7 @@ class Verify(commands.Cog):
         self._scheduler = scheduler
         self._verifier = verifier
 
-    @app_commands.command(name="verify", description="Does every launcher work? (for admins)")
+    @app_commands.command(name="verify", description="Does every launcher work? (for whoever runs the bot)")
     @app_commands.describe(launcher=messages.VERIFY_LAUNCHER, gpu=messages.VERIFY_GPU, all_gpus=messages.VERIFY_ALL)
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
