@@ -59,8 +59,16 @@ class Workers:
         if bell is not None:
             bell.ring()
         elif self._group is not None:
-            self._bells[run_id] = bell = Bell()
-            self._group.create_task(self._keep_working(run_id, bell), name=f"{self._name}-{run_id[:8]}")
+            bell = Bell()
+            working = self._keep_working(run_id, bell)
+            try:
+                self._group.create_task(working, name=f"{self._name}-{run_id[:8]}")
+            except RuntimeError:
+                # The group has ended, as the bot does: whoever hints then is not at fault, and the next life looks at
+                # everything.
+                working.close()
+                return
+            self._bells[run_id] = bell
 
     def ring(self, run_id: str) -> None:
         """Ring the worker of this run where there is one; start none."""

@@ -35,6 +35,18 @@ async def test_a_run_has_one_worker_however_often_it_is_woken() -> None:
     assert not crew.busy("a")
 
 
+async def test_a_hint_that_comes_when_all_is_over_is_nobodys_fault() -> None:
+    async def work(run_id: str, bell: Bell) -> None:
+        raise AssertionError("nobody works any more")
+
+    crew = Workers("test", work)
+    async with asyncio.TaskGroup() as group:
+        crew.attach(group)
+    crew.wake("a")
+    crew.wake("a")
+    assert not crew.busy("a")
+
+
 async def test_a_failed_worker_pauses_whatever_the_hints_and_works_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "FIRST_PAUSE_S", 0.2)
     loop = asyncio.get_running_loop()
