@@ -6,28 +6,28 @@ the rooms below.
 """
 
 import os
-from dataclasses import dataclass, replace
-from typing import Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Mapping, NamedTuple, Optional, Sequence
 
-from cluster_runner import artifacts, machine, packages
+from cluster_runner import artifacts, machine
 from cluster_runner.disk import DiskWatch
 from cluster_runner.identity import MOST_TASKS, Identity, Limits, SetupError
 from cluster_runner.isolation import Isolation, Isolator, Wishes
 from cluster_runner.languages import Tool, Tools, compile_command, find_tool, look_up, run_command, tool_folders
 from cluster_runner.logs import LogBatch
-from cluster_runner.packages import Packages
 from cluster_runner.process import Command, end_descendants, start
 from cluster_runner.spool import Spool, stop_wished
 from cluster_runner.supervise import Bounds, Ended, Supervision, Wakeup
 from cluster_runner.wire import Outcome, Payload, WireError, payload_from_json
 from cluster_runner.workspace import Workspace
 
+if TYPE_CHECKING:
+    from cluster_runner.packages import Packages
+
 COMPILE_LIMIT_S = 120.0
 _NO_GPU = "The program needs an NVIDIA GPU and this machine shows none; run it where there is one."
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What the machine's admin chose; the limits are bytes or None. `scheduler_run` is the job's id there, if any;
     `packages` says whether those a program names are installed, `package_cache` where they are kept for others."""
 
@@ -62,7 +62,7 @@ class _Attempt:
             self._payload: Payload = payload_from_json(file.read())
         self._language = self._payload.language
         self._limits = Limits(options.most_tasks, options.disk_limit)
-        self._packages: Optional[Packages] = None
+        self._packages: "Optional[Packages]" = None
 
     def outcome(self) -> Outcome:
         """Everything up to the outcome, which is returned, not told yet."""
@@ -83,17 +83,27 @@ class _Attempt:
         return self._wakeup.stop or stop_wished()
 
     def _prepare(self, tool: Tool, isolator: Isolator) -> "_Stage":
-        names = packages.named(self._payload)
-        if names and not self._options.packages:
-            raise SetupError(packages.NOT_ALLOWED)
         folders = [] if tool.path is None else tool_folders(self._language, tool.path)
-        if names and tool.path is not None:
-            self._packages = Packages(names, tool.path, self._options.package_cache)
+        self._packages = self._named(tool)
         shelf = None if self._packages is None else self._packages.shelf
         isolator.choose_user(self._payload.run, self._payload.attempt, folders)
         workspace = Workspace(self._payload, isolator.identity.uid)
         isolation = isolator.isolate(workspace.root, folders if shelf is None else [*folders, shelf])
         return _Stage(self._spool, self._wakeup, isolation, workspace, tool)
+
+    def _named(self, tool: Tool) -> "Optional[Packages]":
+        """The packages that the program names, None for none; raises SetupError where that can't be."""
+        if "# /// " not in self._payload.files[self._payload.main]:
+            # Nor is what reads them worth the time.
+            return None
+        from cluster_runner import packages
+
+        names = packages.named(self._payload)
+        if names and not self._options.packages:
+            raise SetupError(packages.NOT_ALLOWED)
+        if not names or tool.path is None:
+            return None
+        return packages.Packages(names, tool.path, self._options.package_cache)
 
     def _stages(self, stage: "_Stage", tool: Tool, gpu: bool) -> Outcome:
         payload = self._payload
@@ -118,8 +128,10 @@ class _Attempt:
         stage.collect()
         return _verdict(ended, self._spool.disk_full)
 
-    def _install(self, wanted: Packages, stage: "_Stage", tool: Tool) -> Optional[Outcome]:
+    def _install(self, wanted: "Packages", stage: "_Stage", tool: Tool) -> Optional[Outcome]:
         """Bring about the packages the program names; the outcome where that failed, else None."""
+        from cluster_runner import packages
+
         shelf = wanted.shelf if stage.read_only_outside_work else None
         if shelf is not None and wanted.on_the_shelf():
             stage.packages = shelf
@@ -128,7 +140,7 @@ class _Attempt:
         if wanted.uv is None or tool.path is None:
             return Outcome("tool_missing", detail=packages.NO_UV)
         folders = [*tool_folders(self._language, tool.path), os.path.dirname(wanted.uv)]
-        isolator = Isolator(replace(self._options.wishes, network=True), self._limits)
+        isolator = Isolator(self._options.wishes._replace(network=True), self._limits)
         isolator.choose_user(self._payload.run, self._payload.attempt, folders)
         uv = Tool("uv", wanted.uv, packages.NO_UV)
         installing = stage.around_another(isolator.isolate(stage.root, folders), uv, packages.environment())
@@ -137,7 +149,7 @@ class _Attempt:
         if refusal is not None:
             if refusal.result != "compile_error":
                 return refusal
-            return replace(refusal, result="setup_error", detail=packages.NOT_INSTALLED)
+            return refusal._replace(result="setup_error", detail=packages.NOT_INSTALLED)
         stage.packages = os.path.join(stage.work, "build", "packages")
         if shelf is not None:
             wanted.keep(os.path.join(stage.root, "build", "packages"))

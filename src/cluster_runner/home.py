@@ -9,8 +9,7 @@ one address. Certificates are verified; `http_proxy`, `https_proxy` and `no_prox
 import base64
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, Optional, Protocol, Tuple
+from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Protocol, Tuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ class AddressError(ValueError):
     """The address or the token can't be used; the text says which, and repeats neither."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A status, a body, and the seconds after which the other side wants to be asked again (0: it did not say)."""
 
     status: int

@@ -8,8 +8,7 @@ import os
 import pwd
 import resource
 import signal
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from cluster_runner import linux
 
@@ -28,8 +27,7 @@ class SetupError(Exception):
     """The program cannot be started here; the text is one sentence for people."""
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """`uid` (and gid) to become, None to stay; `own`: no other process has it; `words`: one honest line for people."""
 
     uid: Optional[int]
@@ -52,17 +50,14 @@ def choose(run: str, attempt: int, same_user: str) -> Identity:
             "The runner is root but may not change users here, and does not run programs as root: "
             "start it as an ordinary user, or with --same-user if_needed."
         )
-    import hashlib
-
-    number = int.from_bytes(hashlib.sha256(("%s-%d" % (run, attempt)).encode()).digest()[:8], "big")
-    uid = _FIRST_UID + number % _UIDS
+    # A run's name is random digits already.
+    uid = _FIRST_UID + (int(run, 16) + attempt) % _UIDS
     if linux.uid_exists(uid):
         return Identity(uid, True, "unprivileged user of its own (%d), no new privileges" % uid)
     return Identity(_NOBODY, False, "unprivileged user %d, shared with other runs, no new privileges" % _NOBODY)
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What the system itself holds a program to: tasks (processes and threads), bytes of one file (None: no bound)."""
 
     tasks: int = MOST_TASKS

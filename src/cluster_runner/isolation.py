@@ -9,8 +9,7 @@ do; that is said.
 import os
 import select
 import sys
-from dataclasses import dataclass
-from typing import Iterable, List, Optional, Tuple
+from typing import Iterable, List, NamedTuple, Optional, Tuple
 
 from cluster_runner import sandbox
 from cluster_runner.identity import IF_NEEDED, NEVER, ROOT, Identity, Limits, SetupError, choose
@@ -22,8 +21,7 @@ _MOST_WORDS = 255
 _PATIENCE_MS = 20_000
 
 
-@dataclass(frozen=True)
-class Wishes:
+class Wishes(NamedTuple):
     """What the admin chose: may root run programs as root, which sandbox, the network in it. `without` says why there
     is no sandbox where somebody else found out; `container` what there is in its place, where each run has one to
     itself."""
@@ -35,8 +33,7 @@ class Wishes:
     container: str = ""
 
 
-@dataclass(frozen=True)
-class Isolation:
+class Isolation(NamedTuple):
     """What surrounds a program, and where it finds its work folder."""
 
     around: Surroundings

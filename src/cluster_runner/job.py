@@ -16,8 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from cluster_runner.home import Answer, UnreachableError, WayHome
 from cluster_runner.place import Doorbell, NotOursError, Place
@@ -57,8 +56,7 @@ class JobError(Exception):
     """The job can't be done here, by our fault or the machine's; the text is one sentence for people."""
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What the job is to do: the attempt, its payload (None: fetch it from `home`) or the `problem` with it, the way
     home (None: there is none), the scheduler's own id of the job, the options handed to the runner."""
 

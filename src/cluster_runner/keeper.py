@@ -9,13 +9,19 @@ The channel to the runner is a socket: each byte from there is the number of a s
 "STATUS PEAK\n" goes back once, a wait status and KiB. The channel's end is the runner's end. Limits: Linux.
 """
 
+from __future__ import annotations
+
 import os
 import resource
 import select
 import signal
 import socket
 import sys
-from typing import Callable, Mapping, NoReturn, Optional, Sequence, Tuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # In a sandbox each program waits for this file to be read, and `typing` is half of that.
+    from typing import Callable, Mapping, NoReturn, Optional, Sequence, Tuple
 
 _PR_SET_DUMPABLE = 4
 # What the runner ignores, what Python and a keeper ignore, and what a shell ignores for whatever it starts in the

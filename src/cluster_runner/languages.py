@@ -6,20 +6,17 @@ from that folder on. Limits: one translation unit, the main file.
 """
 
 import os
-import shutil
-from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from cluster_runner.identity import SetupError
+from cluster_runner.programs import search_path, which
 
 PROGRAM = "../build/program"
 
 _PATIENCE_S = 10.0
-_STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True)
-class Tools:
+class Tools(NamedTuple):
     """What the admin configured: names or paths of the interpreter and the compilers."""
 
     python: str
@@ -27,8 +24,7 @@ class Tools:
     nvcc: str = "nvcc"
 
 
-@dataclass(frozen=True)
-class Tool:
+class Tool(NamedTuple):
     """The tool a language needs: as configured, where it was found (None: nowhere), and what to say then."""
 
     name: str
@@ -52,8 +48,7 @@ def look_up(name: str) -> Optional[str]:
 
     The CUDA toolkit's own folder is looked at too: its installers leave it out of PATH.
     """
-    path = os.environ.get("PATH", _STANDARD_PATH) + ":/usr/local/cuda/bin"
-    found = shutil.which(name, path=path)
+    found = which(name, search_path() + ":/usr/local/cuda/bin")
     return None if found is None else os.path.abspath(found)
 
 

@@ -8,16 +8,15 @@ driver hangs at most five seconds.
 import glob
 import os
 import re
-import shutil
 import socket
-from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence
+
+from cluster_runner.programs import search_path, which
 
 _PATIENCE_S = 5.0
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(NamedTuple):
     """The host's name, its first visible GPU with driver and toolkit (None where there is none); `cuda`: NVIDIA's."""
 
     name: str
@@ -92,7 +91,7 @@ def _toolkit(nvcc: Optional[str]) -> Optional[str]:
 
 def _ask(command: Sequence[str]) -> List[str]:
     """The lines a tool prints; none where it is missing, fails or is too slow."""
-    tool = shutil.which(command[0])
+    tool = which(command[0], search_path())
     if tool is None:
         return []
     import subprocess

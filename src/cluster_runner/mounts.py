@@ -8,15 +8,13 @@ to apply. Limits: needs CAP_SYS_ADMIN; judges by mode bits alone, not by access 
 
 import os
 import stat
-from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from cluster_runner import linux
 from cluster_runner.identity import SetupError
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """`covers`: closed folders to hide; `binds`: (folder, writable) to show inside them. Empty: the view as it is."""
 
     covers: Tuple[str, ...] = ()

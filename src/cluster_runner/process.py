@@ -16,8 +16,7 @@ import struct
 import termios
 import time
 import tty
-from dataclasses import dataclass
-from typing import Dict, FrozenSet, Iterable, List, Mapping, NoReturn, Optional, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
 
 from cluster_runner import keeper, linux
 from cluster_runner.identity import Identity, Limits, SetupError, become, end_all
@@ -30,8 +29,7 @@ _END_PATIENCE_S = 30.0
 _MOST_ROUNDS = 20
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """What to execute: the program with its arguments, its environment, its folder, and whether it gets a terminal."""
 
     argv: Sequence[str]
@@ -40,8 +38,7 @@ class Command:
     terminal: bool
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """Who a program is and what it sees: its user, its view of the files, the sandbox (None: none), its limits."""
 
     identity: Identity
@@ -50,8 +47,7 @@ class Surroundings:
     limits: Limits
 
 
-@dataclass(frozen=True)
-class Child:
+class Child(NamedTuple):
     """A started program: the descriptors of its output with their streams, the channel to its keeper, when it began.
 
     `main` is its process where that can be told; `helpers` are the processes of ours above it. `peak_floor` is what

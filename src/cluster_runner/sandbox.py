@@ -11,10 +11,10 @@ tmpfs in here, whose pages nobody would count. A kernel bug is a way out, as fro
 
 import glob
 import os
-import shutil
 import sys
-from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from cluster_runner.programs import search_path, which
 
 # Where the program finds its folder: short in tracebacks, and nothing of the host's paths.
 WORK = "/run/work"
@@ -53,8 +53,7 @@ _MADE: Dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Sandbox:
+class Sandbox(NamedTuple):
     """bubblewrap at `bwrap`, showing the host's `folders` (to read) and `work` (at WORK, to write)."""
 
     bwrap: str
@@ -117,7 +116,7 @@ def make(choice: str, work: str, folders: Iterable[str], network: bool) -> Tuple
     """
     if choice == NONE:
         return None, "switched off"
-    bwrap = shutil.which("bwrap")
+    bwrap = which("bwrap", search_path())
     if bwrap is None:
         return None, "not installed"
     python = os.path.realpath(sys.executable)

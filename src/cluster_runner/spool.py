@@ -16,7 +16,6 @@ import os
 import socket
 import time
 from collections import deque
-from dataclasses import asdict
 from typing import Any, Deque, Tuple
 
 from cluster_runner.wire import Event, Outcome, event_to_line
@@ -131,7 +130,7 @@ class Spool:
 
     def finish(self, outcome: Outcome) -> None:
         """Write the outcome, the last event there will be, and make it durable."""
-        self._write(time.time(), "outcome", asdict(outcome), vital=True)
+        self._write(time.time(), "outcome", outcome._asdict(), vital=True)
         os.fsync(self._fd)
         self._let_reserve_go()
         self.ring()

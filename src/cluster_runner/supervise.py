@@ -9,8 +9,7 @@ import os
 import select
 import signal
 import time
-from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional
 
 from cluster_runner import linux
 from cluster_runner.disk import DiskWatch
@@ -41,8 +40,7 @@ _LEAST_PEAK = 512 * 1024
 _READ = 64 * 1024
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(NamedTuple):
     """What ends a program early: seconds, bytes of all its processes together (None: no bound), the watch over its disk
     (None: no bound), somebody's wish."""
 
@@ -52,8 +50,7 @@ class Bounds:
     stop_wished: Callable[[], bool]
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """How a program ended. `by_us` is a "..._limit" of the wire's or "stopped", None where it ended by itself."""
 
     by_us: Optional[str]

@@ -15,8 +15,8 @@ import json
 import re
 import unicodedata
 import zlib
-from dataclasses import asdict, dataclass, field
-from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
+from types import MappingProxyType
+from typing import Any, Collection, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 VERSION, VERSION_WITH_FOLDERS = 1, 2
 MAX_EVENT_BYTES = 64 * 1024
@@ -62,8 +62,7 @@ class WireError(ValueError):
     """What arrived is not a payload or an event of this version; the text says what is wrong with it."""
 
 
-@dataclass(frozen=True)
-class Payload:
+class Payload(NamedTuple):
     """What a runner needs to execute one attempt of a run.
 
     `files` maps paths below the program's folder to their text; `main` is the one to execute; `time_limit_s` is seconds
@@ -80,7 +79,8 @@ class Payload:
     arguments: Tuple[str, ...] = ()
     report_to: Optional[str] = None
 
-    def __post_init__(self) -> None:
+    def checked(self) -> "Payload":
+        """This payload; raises WireError where it is none that a runner could execute."""
         _require(bool(_RUN_ID.fullmatch(self.run)), "run is not 32 hexadecimal digits")
         _require(_is_count(self.attempt) and self.attempt >= 1, "attempt is not a positive number")
         _require(self.main in self.files, "main is not among the files")
@@ -93,10 +93,10 @@ class Payload:
         _require(clash(self.files) is None, "two files would be one, or a file a folder")
         _require(all(isinstance(one, str) and "\0" not in one for one in self.arguments), "an argument is not text")
         _require(self.report_to is None or isinstance(self.report_to, str), "report_to is not text")
+        return self
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How the user's program ended and what was measured.
 
     `duration_s` is wall time of the program (of the compiler for a compile error), in seconds; `peak_memory_bytes`
@@ -110,18 +110,14 @@ class Outcome:
     peak_memory_bytes: Optional[int] = None
     detail: str = ""
 
-    def __post_init__(self) -> None:
-        _require(self.result in RESULTS, "result is unknown")
 
-
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened to a run: its number in the attempt (from 1), when, what kind, and the rest."""
 
     n: int
     t: float
     kind: str
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def outcome(self) -> Outcome:
@@ -175,9 +171,10 @@ def _folded(path: str) -> str:
 
 
 def payload_to_json(payload: Payload) -> str:
-    """The payload as one JSON object."""
+    """The payload as one JSON object; raises WireError where it is none that a runner could execute."""
+    payload.checked()
     version = VERSION_WITH_FOLDERS if any("/" in name for name in payload.files) else VERSION
-    return json.dumps({"v": version, **asdict(payload)}, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps({"v": version, **payload._asdict()}, separators=(",", ":"), ensure_ascii=False)
 
 
 def payload_from_json(text: str) -> Payload:
@@ -192,7 +189,7 @@ def payload_from_json(text: str) -> Payload:
     arguments = fields.pop("arguments", [])
     _require(isinstance(arguments, list), "arguments is not a list")
     try:
-        return Payload(arguments=tuple(arguments), **fields)
+        return Payload(arguments=tuple(arguments), **fields).checked()
     except (TypeError, AttributeError) as error:
         raise WireError("the payload lacks a field or has one too many") from error
 
@@ -280,7 +277,7 @@ def _check_artifact(body: Dict[str, Any]) -> None:
 def _outcome(body: Mapping[str, Any]) -> Outcome:
     code, signal, peak = body.get("exit_code"), body.get("signal"), body.get("peak_memory_bytes")
     duration, detail, result = body.get("duration_s"), body.get("detail", ""), body.get("result")
-    _require(isinstance(result, str), "outcome without result")
+    _require(result in RESULTS, "outcome without a result that is known")
     _require(code is None or (isinstance(code, int) and abs(code) < 2**32), "outcome with an odd exit_code")
     _require(signal is None or _is_text(signal, 32), "outcome with an odd signal")
     _require(peak is None or _is_count(peak), "outcome with an odd peak_memory_bytes")

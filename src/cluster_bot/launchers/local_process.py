@@ -25,7 +25,7 @@ from cluster_bot.runs.refusals import Refusal, refuse
 from cluster_bot.runs.run import Handle, Observation, Run, Sighting
 from cluster_bot.runs.spec import RunSpec
 from cluster_runner import wire
-from cluster_runner.wire import Event, Payload
+from cluster_runner.wire import Event
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class LocalProcess:
         """Make the folder and start its runner; LaunchRefusedError where the machine is out of something."""
         name = _folder_name(run)
         try:
-            await asyncio.to_thread(self._start, name, wire.payload_to_json(_payload(run)))
+            await asyncio.to_thread(self._start, name, wire.payload_to_json(run.spec.payload(run.id, run.attempt)))
         except OSError as error:
             _log.warning("local run could not be started", extra={"run": run.id}, exc_info=True)
             detail = f"the bot's machine could not start it ({(error.strerror or 'unknown error').lower()})"
@@ -293,19 +293,6 @@ class Doorbell:
             runs.add(run_of(name))
         for run in runs - {None}:
             self._ring(str(run))
-
-
-def _payload(run: Run) -> Payload:
-    spec = run.spec
-    return Payload(
-        run=run.id,
-        attempt=run.attempt,
-        files=dict(spec.files),
-        main=spec.main,
-        language=spec.language.value,
-        time_limit_s=float(spec.time_limit_s),
-        arguments=spec.arguments,
-    )
 
 
 def _folder_name(run: Run) -> str:

@@ -17,7 +17,7 @@ from cluster_bot.runs.ports import Place, Standing
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.runs.spec import RunSpec
 from cluster_bot.runs.summary import Summary
-from cluster_runner.wire import Event
+from cluster_runner.wire import Event, Outcome
 
 # What has a column, or a table, of its own, and so is not in a run's document.
 _APART = ("id", "number", "status", "attempt", "version", "created_at", "finished_at", "spec")
@@ -129,6 +129,8 @@ def plain(value: Any) -> Any:
     """A frozen object as what JSON can hold."""
     if is_dataclass(value):
         return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Outcome):
+        return value._asdict()
     if isinstance(value, Mapping):
         return {name: plain(one) for name, one in value.items()}
     if isinstance(value, tuple):

@@ -51,7 +51,7 @@ def archive(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) ->
 
 def events(count: int) -> bytes:
     logs = [Event(n, 1.0, "log", {"stream": "stdout", "text": f"{n}\n"}) for n in range(1, count)]
-    ended = Event(count, 2.0, "outcome", Outcome("exited", 0).__dict__)
+    ended = Event(count, 2.0, "outcome", Outcome("exited", 0)._asdict())
     return b"".join(event_to_line(one) for one in [*logs, ended])
 
 

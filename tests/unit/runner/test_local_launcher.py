@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from cluster_bot.errors import UserError
-from cluster_bot.launchers import local_process
 from cluster_bot.launchers.local_process import Doorbell, LocalProcess
 from cluster_bot.launchers.spool_folder import Life, SpoolFolder, SpoolReader, run_of
 from cluster_bot.runs.ports import LaunchRefusedError
@@ -133,8 +132,8 @@ _HELD = {"outside": 'read go; exec "$@" "$0"', "inside": 'cd "$0"; echo; read go
 @pytest.mark.parametrize("where", _HELD)
 def test_a_runner_that_comes_after_a_discard_executes_nothing(home: Path, outside: Path, where: str) -> None:
     folder = SpoolFolder(home / f"{RUN_ID}-1")
-    payload = local_process._payload(run_of_text(f"open({str(outside / 'ran')!r}, 'w')"))
-    folder.prepare(wire.payload_to_json(payload), 0o711)
+    run = run_of_text(f"open({str(outside / 'ran')!r}, 'w')")
+    folder.prepare(wire.payload_to_json(run.spec.payload(run.id, run.attempt)), 0o711)
     runner = [sys.executable, "-I", "-S", str(RUNNER), "--sandbox", "none", "--spool"]
     command = ["sh", "-c", f"umask 022; {_HELD[where]}", str(folder.path), *runner]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as late:
