@@ -40,7 +40,10 @@ def find_tool(language: str, tools: Tools) -> Tool:
         "cuda": (tools.nvcc, "CUDA compiler", "--nvcc"),
     }[language]
     sentence = "This machine has no %s: %s was not found; its admin can install it or name another one with %s."
-    return Tool(name, look_up(name), sentence % (kind, name, flag))
+    path = look_up(name)
+    if language == "python" and path is not None:
+        path = _behind_link(path)
+    return Tool(name, path, sentence % (kind, name, flag))
 
 
 def look_up(name: str) -> Optional[str]:
@@ -98,6 +101,16 @@ def _virtual_environment(tool: str) -> List[str]:
         return []
     homes = [value.strip() for key, _, value in lines if key.strip().lower() == "home"]
     return [folder, *(os.path.dirname(home) for home in homes if os.path.isdir(home))]
+
+
+def _behind_link(tool: str) -> str:
+    """The interpreter that a link in another folder leads to: programs may not see the link, as in ~/.local/bin.
+
+    In a virtual environment the link is what makes it one.
+    """
+    real = os.path.realpath(tool)
+    elsewhere = os.path.dirname(real) != os.path.realpath(os.path.dirname(tool))
+    return real if elsewhere and _is_binary(real) and not _virtual_environment(tool) else tool
 
 
 def _is_binary(path: str) -> bool:

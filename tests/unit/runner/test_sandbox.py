@@ -357,6 +357,15 @@ def test_tools_beside_the_runs_are_not_shown(attempt: Attempt) -> None:
 
 
 @contained
+def test_an_interpreter_may_stand_behind_a_link_that_is_not_shown(attempt: Attempt) -> None:
+    with tempfile.TemporaryDirectory(prefix="cluster-links-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        link = Path(folder, "python3")
+        link.symlink_to(Path(sys.executable).resolve())
+        assert attempt.ask("print('here')").run("--python", str(link)).exit_code == 0
+
+
+@contained
 def test_a_tool_may_lie_below_the_hosts_temporary_folder(attempt: Attempt) -> None:
     with tempfile.TemporaryDirectory(prefix="cluster-tools-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
