@@ -6,6 +6,7 @@ it in a thread.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -45,9 +46,9 @@ class Workspace:
         secrets = self.folder / "secrets"
         secrets.touch(mode=0o600)
         secrets.write_text(f"GITHUB_TOKEN={run.token}\n", encoding="utf-8")
-        if shutil.which("python3") is None:
-            # A runner machine has a python3; one where only this interpreter exists lends it.
-            (self.home / "bin" / "python3").symlink_to(sys.executable)
+        python = _python3(os.environ.get("PATH", os.defpath))
+        if python is not None:
+            (self.home / "bin" / "python3").symlink_to(python)
 
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """What a runner's service gives to its jobs: nothing of ours but the way to the programs."""
@@ -95,6 +96,21 @@ def _leave_concurrency_out(file: Path, document: Mapping[str, Any]) -> None:
     if sum(one.pop("concurrency", None) is not None for one in (given, *jobs.values())):
         # JSON is YAML.
         file.write_text(json.dumps(given), encoding="utf-8")
+
+
+@functools.cache
+def _python3(path: str) -> str | None:
+    """What a job's `python3` is to be; None where the one that `path` leads to will do."""
+    found = shutil.which("python3", path=path)
+    if found is None:
+        # A runner machine has a python3; one where only this interpreter exists lends it.
+        return sys.executable
+    if Path(found).parent.name != "shims":
+        return None
+    # pyenv and its like look for the right version at each call, which takes ten times as long as what they start.
+    question = "import sys; print(sys.executable if sys.prefix == sys.base_prefix else '')"
+    asked = subprocess.run([found, "-I", "-c", question], capture_output=True, check=False, text=True)
+    return asked.stdout.strip() or None
 
 
 def copy_tree(root: Path, target: Path) -> None:

@@ -10,12 +10,11 @@ import glob
 import io
 import os
 import sys
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 
 def _files(pattern: str, hidden: bool) -> Iterator[Path]:
@@ -49,17 +48,17 @@ def _pack(files: set[Path], root: Path) -> bytes:
     return packed.getvalue()
 
 
-def _send(data: bytes) -> str:
+def _send(data: bytes) -> tuple[int, str]:
+    """The answer: its status and what it says. No proxy of the environment is asked: the sandbox is on this machine."""
     given = os.environ
     run, name = given["GITHUB_RUN_ID"], quote(given["SANDBOX_NAME"], safe="")
     options = f"retention_days={quote(given['SANDBOX_DAYS'])}&overwrite={quote(given['SANDBOX_OVERWRITE'])}"
-    address = f"{given['GITHUB_API_URL']}/sandbox/runs/{run}/artifacts/{name}?{options}"
+    api = urlsplit(given["GITHUB_API_URL"])
     headers = {"Authorization": f"Bearer {given['SANDBOX_TOKEN']}", "Content-Type": "application/zip"}
-    request = urllib.request.Request(address, data=data, headers=headers, method="PUT")
-    # The sandbox is on this machine: a proxy of the environment is not on the way to it.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=60) as answer:
-        return str(answer.read().decode())
+    connection = HTTPConnection(api.netloc, timeout=60)
+    connection.request("PUT", f"{api.path}/sandbox/runs/{run}/artifacts/{name}?{options}", data, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
 
 
 def main() -> int:
@@ -78,10 +77,9 @@ def main() -> int:
         kind = {"error": "error", "ignore": "notice"}.get(given["SANDBOX_NONE_FOUND"], "warning")
         print(f"::{kind}::{sentence}")
         return 1 if kind == "error" else 0
-    try:
-        answer = _send(_pack(files, _root(patterns)))
-    except urllib.error.HTTPError as error:
-        print(f"::error::Failed to CreateArtifact: {error.read().decode()}")
+    status, answer = _send(_pack(files, _root(patterns)))
+    if status >= 400:
+        print(f"::error::Failed to CreateArtifact: {answer}")
         return 1
     print(f"Artifact {given['SANDBOX_NAME']} has been successfully uploaded: {len(files)} files, {answer}")
     return 0
