@@ -78,7 +78,12 @@ def _parser() -> "argparse.ArgumentParser":
     from cluster_runner.identity import MOST_TASKS, NEVER, SAME_USER
     from cluster_runner.sandbox import AUTO, CHOICES
 
-    parser = argparse.ArgumentParser(prog="cluster_runner", description="Execute one run and write its events.")
+    # With a width it asks for no terminal's, which it would for each option, and brings `shutil` for that.
+    parser = argparse.ArgumentParser(
+        prog="cluster_runner",
+        description="Execute one run and write its events.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=100),
+    )
     add = parser.add_argument
     add("--spool", required=True, metavar="DIR", help="the folder that holds payload.json")
     add("--python", default=sys.executable, metavar="PATH", help="the interpreter for Python programs")
