@@ -1,4 +1,4 @@
-"""A runner is started for each run, often for a program of a few milliseconds: it brings nothing dear that it can spare.
+"""A runner starts for each run, often for a program of a few milliseconds: it brings nothing dear that it can spare.
 
 What stands here each took a noticeable part of a start before it was left out.
 """
