@@ -1,6 +1,6 @@
 """The stores of the store contract: an empty one of each kind."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import stores
@@ -18,6 +18,13 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip(f"no PostgreSQL to test with: {error}")
     with server:
         yield server
+
+
+@pytest.fixture
+def new_database(postgres: Postgres) -> Iterator[Callable[[], str]]:
+    """Gives the URLs of empty databases, for as long as the test lasts."""
+    yield postgres.new_database
+    postgres.take_back()
 
 
 @pytest.fixture(params=stores.DATABASES)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # From the test's fixtures to the URL of an empty database of its own.
 DATABASES: Mapping[str, Callable[[pytest.FixtureRequest], str]] = {
     "sqlite": lambda given: f"sqlite:///{given.getfixturevalue('tmp_path') / 'cluster-bot.sqlite3'}",
-    "postgresql": lambda given: given.getfixturevalue("postgres").new_database(),
+    "postgresql": lambda given: given.getfixturevalue("new_database")(),
 }
 NOW = 1_700_000_000.0
 WIDE = Limits(live_per_member=10_000, live_in_all=10_000)

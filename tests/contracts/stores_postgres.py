@@ -27,6 +27,15 @@ read -r how
 exec "$1/pg_ctl" --wait --silent -D "$2" -m "${how:-immediate}" stop >&2
 """
 
+# Back to what CREATE DATABASE makes.
+_EMPTY = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid();
+ALTER DATABASE {name} RESET ALL;
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC
+"""
+
 
 class NoPostgresError(Exception):
     """There is none to be had here; says why."""
@@ -39,6 +48,8 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="cluster-bot-postgres-"))
         self._data = self._folder / "data"
         self._names = count(1)
+        self._given: list[str] = []
+        self._emptied: list[str] = []
         self._keeper: subprocess.Popen[str] | None = None
         # Another user than root, and of the programs a copy if need be.
         self._user: dict[str, Any] = {"cwd": self._folder}
@@ -66,9 +77,20 @@ class Postgres:
 
     def new_database(self) -> str:
         """The URL of an empty database that nobody else has."""
-        name = f"test_{next(self._names)}"
-        self.execute(f"CREATE DATABASE {name}")
+        if self._emptied:
+            name = self._emptied.pop()
+        else:
+            name = f"test_{next(self._names)}"
+            self.execute(f"CREATE DATABASE {name}")
+        self._given.append(name)
         return self.url(name)
+
+    def take_back(self) -> None:
+        """Empty the databases that were given, for the next who want one: making one anew costs ten times as much."""
+        while self._given:
+            name = self._given.pop()
+            self.execute(_EMPTY.format(name=name), name)
+            self._emptied.append(name)
 
     def execute(self, statement: str, database: str = "postgres") -> Sequence[Sequence[object]]:
         """Do one statement as the server's admin, and return its rows."""
