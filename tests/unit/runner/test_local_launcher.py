@@ -116,13 +116,18 @@ def test_whatever_a_program_left_is_removed(tmp_path: Path) -> None:
     folder = SpoolFolder(tmp_path / f"{RUN_ID}-1")
     folder.prepare("{}", 0o700)
     (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "kept").touch()
     work = folder.path / "work"
     (work / "closed" / "inner").mkdir(parents=True)
     (work / "closed").chmod(0)
     (work / "link").symlink_to(tmp_path / "beside")
+    (folder.path / "usual" / "inner").mkdir(parents=True)
+    (folder.path / "usual" / "inner" / "link").symlink_to(tmp_path / "beside")
+    dig = "import os\nfor _ in range(1000): os.mkdir('level'); os.chdir('level')"
+    subprocess.run([sys.executable, "-I", "-S", "-c", dig], cwd=work, check=True)
     (folder.path / "claim").touch()
     assert folder.discard()
-    assert [path.name for path in tmp_path.iterdir()] == ["beside"]
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["beside", "beside/kept"]
     assert folder.discard()
 
 
