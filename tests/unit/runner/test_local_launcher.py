@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import warm
 from cluster_bot.errors import UserError
 from cluster_bot.launchers import local_process
 from cluster_bot.launchers.local_process import Doorbell, LocalProcess
@@ -365,7 +366,7 @@ async def what_check_says(home: Path, **settings: str) -> tuple[str, str, str]:
     """What comes before "Local launcher: ", and what after it."""
     settings |= {"LOCAL_ENABLED": "true", "LOCAL_SAME_USER": "always", "DATA_DIR": "data"}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cluster_bot", "check"),
+        *(warm.python(), "-m", "cluster_bot", "check"),
         cwd=home,
         env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ} | settings,
         stdout=asyncio.subprocess.PIPE,
