@@ -27,13 +27,14 @@ def learn() -> None:
     import alembic.command
     import alembic.runtime.migration
     import alembic.script
+    import psycopg
 
     from cluster_bot import app, check, cli, demo, github_install, modal_deploy
     from cluster_bot.demo import bot_process, github, modal
     from cluster_bot.launchers import github_actions, local_process, modal_functions
 
-    assert alembic and app and check and cli and demo and github_install and modal_deploy and github and modal
-    assert github_actions and local_process and modal_functions
+    assert alembic and psycopg and app and check and cli and demo and github_install and modal_deploy
+    assert github and modal and github_actions and local_process and modal_functions
     # The bot of a demo need not start in the cold either.
     bot_process.PYTHON = sys.argv[1]
 

@@ -1,6 +1,8 @@
 """The stores of the store contract: an empty one of each kind."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 import stores
@@ -20,10 +22,30 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture
+def new_database(postgres: Postgres) -> Iterator[Callable[..., str]]:
+    """Gives the URLs of empty databases, for as long as the test lasts."""
+    yield postgres.new_database
+    postgres.take_back()
+
+
 @pytest.fixture(params=stores.DATABASES)
 def url(request: pytest.FixtureRequest) -> str:
-    """An empty database."""
-    return stores.DATABASES[request.param](request)
+    """An empty database; of a test that wants the store in it, it has its tables, as after a bot's first start."""
+    return stores.DATABASES[request.param](request, "store" in request.fixturenames)
+
+
+@pytest.fixture(scope="session")
+def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database as a bot's first start leaves it."""
+    path = tmp_path_factory.mktemp("tables") / "cluster-bot.sqlite3"
+    asyncio.run(_make(f"sqlite:///{path}"))
+    return path
+
+
+async def _make(url: str) -> None:
+    async with stores.opened(url):
+        pass
 
 
 @pytest.fixture

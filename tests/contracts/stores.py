@@ -7,6 +7,7 @@ it says `ready` once it has opened the store, waits for a word, does the verb, a
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -24,11 +25,20 @@ from cluster_runner.wire import Event
 if TYPE_CHECKING:
     import pytest
 
-# From the test's fixtures to the URL of an empty database of its own.
-DATABASES: Mapping[str, Callable[[pytest.FixtureRequest], str]] = {
-    "sqlite": lambda given: f"sqlite:///{given.getfixturevalue('tmp_path') / 'cluster-bot.sqlite3'}",
-    "postgresql": lambda given: given.getfixturevalue("postgres").new_database(),
-}
+
+def _sqlite(given: pytest.FixtureRequest, with_tables: bool) -> str:
+    path = given.getfixturevalue("tmp_path") / "cluster-bot.sqlite3"
+    if with_tables:
+        shutil.copy(given.getfixturevalue("sqlite_with_tables"), path)
+    return f"sqlite:///{path}"
+
+
+def _postgresql(given: pytest.FixtureRequest, with_tables: bool) -> str:
+    return str(given.getfixturevalue("new_database")(with_tables=with_tables))
+
+
+# From the test's fixtures to the URL of an empty database of its own, without tables or as a first start leaves it.
+DATABASES: Mapping[str, Callable[[pytest.FixtureRequest, bool], str]] = {"sqlite": _sqlite, "postgresql": _postgresql}
 NOW = 1_700_000_000.0
 WIDE = Limits(live_per_member=10_000, live_in_all=10_000)
 

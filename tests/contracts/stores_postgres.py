@@ -27,6 +27,27 @@ read -r how
 exec "$1/pg_ctl" --wait --silent -D "$2" -m "${how:-immediate}" stop >&2
 """
 
+_ALONE = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid();
+ALTER DATABASE {name} RESET ALL;
+"""
+# Back to what CREATE DATABASE makes.
+_NO_TABLES = """
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC
+"""
+# Back to what a first start makes, with the first numbers to be given again. In any order, so without the foreign keys.
+_NO_ROWS = """
+SET session_replication_role = replica;
+DO $$ DECLARE one record; BEGIN
+    FOR one IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    LOOP EXECUTE format('DELETE FROM %I', one.name); END LOOP;
+    FOR one IN SELECT sequencename AS name FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
+    LOOP EXECUTE format('ALTER SEQUENCE %I RESTART', one.name); END LOOP;
+END $$
+"""
+
 
 class NoPostgresError(Exception):
     """There is none to be had here; says why."""
@@ -39,6 +60,8 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="cluster-bot-postgres-"))
         self._data = self._folder / "data"
         self._names = count(1)
+        self._given: list[tuple[str, bool]] = []
+        self._back: dict[bool, list[str]] = {False: [], True: []}
         self._keeper: subprocess.Popen[str] | None = None
         # Another user than root, and of the programs a copy if need be.
         self._user: dict[str, Any] = {"cwd": self._folder}
@@ -64,11 +87,22 @@ class Postgres:
         """The address of a database, as an admin would write it; `query` with its question mark."""
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}{query}"
 
-    def new_database(self) -> str:
-        """The URL of an empty database that nobody else has."""
-        name = f"test_{next(self._names)}"
-        self.execute(f"CREATE DATABASE {name}")
+    def new_database(self, *, with_tables: bool = False) -> str:
+        """The URL of an empty database that nobody else has; `with_tables` may have the tables that somebody made."""
+        if self._back[with_tables]:
+            name = self._back[with_tables].pop()
+        else:
+            name = f"test_{next(self._names)}"
+            self.execute(f"CREATE DATABASE {name}")
+        self._given.append((name, with_tables))
         return self.url(name)
+
+    def take_back(self) -> None:
+        """Empty the databases that were given, for the next who want one: making one anew costs ten times as much."""
+        while self._given:
+            name, with_tables = self._given.pop()
+            self.execute(_ALONE.format(name=name) + (_NO_ROWS if with_tables else _NO_TABLES), name)
+            self._back[with_tables].append(name)
 
     def execute(self, statement: str, database: str = "postgres") -> Sequence[Sequence[object]]:
         """Do one statement as the server's admin, and return its rows."""

@@ -3,6 +3,7 @@ that another took its place. Stores beside it are opened as before (`test_two_bo
 
 import asyncio
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,9 @@ END_SESSIONS = f"SELECT pg_terminate_backend(pid) {LOCKS}"
 
 
 @pytest.fixture
-def address(postgres: Postgres) -> str:
+def address(new_database: Callable[[], str]) -> str:
     """An empty database."""
-    return postgres.new_database()
+    return new_database()
 
 
 def name_of(address: str) -> str:

@@ -31,7 +31,9 @@ Rows = dict[str, list[tuple[Any, ...]]]
 @pytest.fixture
 def other(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> str:
     """An empty database of the other kind."""
-    return f"sqlite:///{tmp_path}/other" if url.startswith("postgres") else stores.DATABASES["postgresql"](request)
+    if url.startswith("postgres"):
+        return f"sqlite:///{tmp_path}/other"
+    return stores.DATABASES["postgresql"](request, False)
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ from cluster_bot.store.tables import metadata, runs
 
 
 @pytest.fixture
-def address(postgres: Postgres) -> str:
+def address(new_database: Callable[[], str]) -> str:
     """An empty database."""
-    return postgres.new_database()
+    return new_database()
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +165,7 @@ async def test_a_number_is_never_given_twice(postgres: Postgres, address: str) -
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-async def test_limits_hold_whatever_isolation_the_server_prefers(postgres: Postgres, level: str) -> None:
-    address = postgres.new_database()
+async def test_limits_hold_whatever_isolation_the_server_prefers(postgres: Postgres, address: str, level: str) -> None:
     postgres.execute(f"ALTER DATABASE {address.rpartition('/')[2]} SET default_transaction_isolation = '{level}'")
     limits = Limits(live_per_member=100, live_in_all=10)
     async with opened(address) as one, opened(address) as two:

@@ -26,6 +26,8 @@ _FOLDER_NAME = re.compile(r"([0-9a-f]{32})-([1-9][0-9]{0,8})")
 # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid.
 _FLOCK = struct.Struct("hhqqi4x")
 _READ_BYTES = 1024 * 1024
+# Of folders in folders that are removed without help.
+_LEVELS = 8
 _MOST_EVENTS = 500
 _END_PATIENCE_S = 2
 
@@ -245,8 +247,29 @@ def _event(line: bytes) -> Event | None:
 def _remove_tree(folder: Path) -> None:
     """Remove a folder that a hostile program may have filled: with closed folders, or thousands deep.
 
-    The system's own tools follow no link below it and do not take a descriptor a level, as Python's do.
+    A usual one is gone before a process could begin. For others there are the system's own tools, which like this
+    follow no link below it, and do not take a descriptor a level.
     """
+    with suppress(OSError):
+        _remove_levels(folder, None, _LEVELS)
+        return
     if subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False).returncode != 0:
         subprocess.run(["chmod", "-R", "u+rwx", "--", folder], stderr=subprocess.DEVNULL, check=False)
         subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)
+
+
+def _remove_levels(name: str | Path, above: int | None, levels: int) -> None:
+    """Remove a folder; raises OSError, perhaps halfway, where it may not or there are more levels below."""
+    folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.name, dir_fd=folder)
+                elif levels:
+                    _remove_levels(entry.name, folder, levels - 1)
+                else:
+                    raise OSError(errno.ENAMETOOLONG, "too deep")
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=above)

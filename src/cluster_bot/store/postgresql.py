@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
-from psycopg import errors
 from sqlalchemy import (
     URL,
     Boolean,
@@ -41,6 +40,8 @@ _DEFAULTS: Mapping[str, str] = {
     "keepalives_count": "3",
     "application_name": "cluster-bot",
 }
+# The server's word for a wait that took longer. The driver has a class for it, and would be imported for SQLite too.
+_LOCK_NOT_AVAILABLE = "55P03"
 _LOCK_TIMEOUT = "-c lock_timeout=30s"
 # Where a bot's machine went with it, the server finds out after a minute.
 _HOLDING = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
@@ -138,7 +139,7 @@ class PostgreSql:
 
 def is_lock_timeout(error: BaseException) -> bool:
     """Whether a statement was given up because somebody else held the lock it waited for."""
-    return isinstance(getattr(error, "orig", None), errors.LockNotAvailable)
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == _LOCK_NOT_AVAILABLE
 
 
 # By the words of the client library, and of a server that speaks English; in another language they are quoted.

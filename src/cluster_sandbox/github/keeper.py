@@ -15,20 +15,18 @@ obeys words on its standard input, one a line:
 
 The end of its standard input means END: a server that was killed takes its jobs with it. When the command ends, what
 it left running is killed, as GitHub's runner does at the end of a job. Exits with the command's code.
+
+There is one for each job: it imports little, so that it costs a job the fortieth part of a second.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
-from collections import defaultdict
-from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 SKIP_PAUSE_S = 0.005
@@ -37,17 +35,22 @@ STUCK_S = 2.0
 """How long act may be without a step's process before it is taken to be stuck."""
 
 
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read()
+
+
 def _children() -> dict[int, list[int]]:
     """The children of every process of this machine."""
-    found: dict[int, list[int]] = defaultdict(list)
+    found: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdigit():
             try:
-                fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+                fields = _read(f"/proc/{name}/stat").rpartition(b")")[2].split()
             except OSError:
                 continue  # it ended meanwhile
             if fields[0] != b"Z":
-                found[int(fields[1])].append(int(name))
+                found.setdefault(int(fields[1]), []).append(int(name))
     return found
 
 
@@ -55,7 +58,18 @@ def _below(roots: list[int]) -> list[int]:
     """`roots` and all their descendants, parents first."""
     children, found = _children(), list(roots)
     for pid in found:
-        found.extend(children[pid])
+        found.extend(children.get(pid, ()))
+    return found
+
+
+def _children_of(parent: int) -> list[int]:
+    """The children of one process, asked for without a look at the whole machine where the kernel can."""
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208
+            found += map(int, _read(f"/proc/{parent}/task/{task}/children").split())
+    except OSError:
+        return _children().get(parent, [])
     return found
 
 
@@ -75,7 +89,10 @@ class Keeper:
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._code: int | None = None
-        self._act = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        nothing = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+        # Those that Python ignores, and nobody else does.
+        usual = [signal.SIGPIPE, signal.SIGXFSZ]
+        self._act = os.posix_spawnp(command[0], command, os.environ, file_actions=nothing, setsid=True, setsigdef=usual)
         self._words = b""
         self._skip: list[str] = []
         self._idle_since = time.monotonic()
@@ -106,12 +123,13 @@ class Keeper:
             self._idle_since = now
         elif now - self._idle_since > STUCK_S:
             for terminal in self._terminals():
-                # It closed meanwhile: that is an end too.
-                with contextlib.suppress(OSError):
+                try:
                     self._end_output(terminal)
+                except OSError:
+                    continue  # it closed meanwhile: that is an end too
 
     @staticmethod
-    def _end_output(terminal: Path) -> None:
+    def _end_output(terminal: str) -> None:
         # Not to become our controlling terminal: its hang-up would reach us.
         file = os.open(terminal, os.O_WRONLY | os.O_NOCTTY)
         try:
@@ -119,16 +137,18 @@ class Keeper:
         finally:
             os.close(file)
 
-    def _terminals(self) -> list[Path]:
+    def _terminals(self) -> list[str]:
         """The terminals act reads from."""
         found = []
-        for info in Path("/proc", str(self._act.pid), "fdinfo").iterdir():
+        infos = f"/proc/{self._act}/fdinfo"
+        for name in os.listdir(infos):  # noqa: PTH208
             try:
-                fields = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
+                lines = _read(f"{infos}/{name}").decode().splitlines()
             except OSError:
                 continue  # closed meanwhile
+            fields = dict(line.split(":", 1) for line in lines if ":" in line)
             if "tty-index" in fields:
-                found.append(Path("/dev/pts", fields["tty-index"].strip()))
+                found.append(f"/dev/pts/{fields['tty-index'].strip()}")
         return found
 
     def _kill_skipped(self) -> None:
@@ -139,8 +159,7 @@ class Keeper:
     def _is_skipped(self, pid: int) -> bool:
         try:
             arguments, variables = (
-                Path("/proc", str(pid), name).read_bytes().decode(errors="replace").split("\0")
-                for name in ("cmdline", "environ")
+                _read(f"/proc/{pid}/{name}").decode(errors="replace").split("\0") for name in ("cmdline", "environ")
             )
         except OSError:
             return False  # it ended meanwhile
@@ -155,14 +174,8 @@ class Keeper:
         )
 
     def _entries(self) -> list[int]:
-        """The processes act itself started, asked for without a look at the whole machine where the kernel can."""
-        found: list[int] = []
-        try:
-            for task in Path("/proc", str(self._act.pid), "task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-        except OSError:
-            return _children()[self._act.pid]
-        return found
+        """The processes act itself started."""
+        return _children_of(self._act)
 
     def _obey(self) -> bool:
         data = os.read(0, 4096)
@@ -174,7 +187,7 @@ class Keeper:
             if word.startswith(b"SKIP "):
                 self._skip.append(word[5:].decode())
                 continue
-            entries = _children()[self._act.pid]
+            entries = _children().get(self._act, [])
             if word == b"KILL":
                 _signal(_below(entries), signal.SIGKILL)
             else:
@@ -189,13 +202,13 @@ class Keeper:
                 return
             if pid == 0:
                 return
-            if pid == self._act.pid:
-                self._code = self._act.returncode = os.waitstatus_to_exitcode(status)
+            if pid == self._act:
+                self._code = os.waitstatus_to_exitcode(status)
 
     def _end(self) -> None:
         """Kill every descendant until there is none: one may fork while another is killed."""
-        while pids := _below(_children()[os.getpid()]):
-            _signal(pids, signal.SIGKILL)
+        while children := _children_of(os.getpid()):
+            _signal(_below(children), signal.SIGKILL)
             try:
                 os.waitpid(-1, 0)
             except ChildProcessError:

@@ -33,6 +33,12 @@ ROOT = Path(__file__).parents[3]
 PATIENCE_S = 60.0
 # Commands of the text that the walk does not give, and why.
 NOT_GIVEN = {"./script/demo -h": "it sets up .venv, which this test runs in"}
+# By shell: each command's first call is of the one that is installed.
+_FIRST = """
+if mkdir "$(dirname "$0")/$1-was-called" 2>/dev/null; then
+    exec {command} "$@"
+fi
+"""
 # GitHub's words for a fine-grained token's rights, and its API's.
 RIGHTS = {
     "Actions": "actions",
@@ -80,16 +86,15 @@ class Walker:
     def begin(self) -> None:
         """The checkout, of which the text needs what is set up and what is copied.
 
-        One of the two ways is walked with the command that is installed, the other with the same without the wait.
+        One of the two ways is walked with the command that is installed, as far as it is told something for the first
+        time. The rest is walked with the same without the wait.
         """
         self.checkout.mkdir()
-        if self.app_instead:
-            command = self.checkout / ".venv" / "bin" / "cluster-bot"
-            command.parent.mkdir(parents=True)
-            command.write_text(f'#!/bin/sh\nexec {warm.python()} -m cluster_bot "$@"\n')
-            command.chmod(0o755)
-        else:
-            (self.checkout / ".venv").symlink_to(sys.prefix)
+        command = self.checkout / ".venv" / "bin" / "cluster-bot"
+        command.parent.mkdir(parents=True)
+        installed = "" if self.app_instead else _FIRST.format(command=Path(sys.prefix) / "bin" / "cluster-bot")
+        command.write_text(f'#!/bin/sh\n{installed}exec {warm.python()} -m cluster_bot "$@"\n')
+        command.chmod(0o755)
         shutil.copy(ROOT / ".env.example", self.checkout)
 
     async def walk(self, step: Step) -> None:

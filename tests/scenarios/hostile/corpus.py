@@ -38,6 +38,8 @@ class Hostile:
 
 # Of a program that ends by it only: long enough for an interpreter to start on a busy machine.
 _SHORT_S = 4
+# The same of those that take a whole processor or two meanwhile.
+_BUSY_S = 2
 _OUT = "import os, sys, time\nout = sys.stdout.buffer\n"
 
 OUTPUT = (
@@ -50,7 +52,7 @@ OUTPUT = (
         "one_endless_line",
         _OUT + "while True: out.write(b'endless ' * 8192)",
         Status.TIMED_OUT,
-        time_limit_s=_SHORT_S,
+        time_limit_s=_BUSY_S,
         shows=("endless endless",),
     ),
     Hostile(
@@ -172,7 +174,7 @@ PROCESSES = (
         "    while True: pass\n"
         "for _ in range(8): threading.Thread(target=spin).start()\n",
         Status.TIMED_OUT,
-        time_limit_s=_SHORT_S,
+        time_limit_s=_BUSY_S,
     ),
     Hostile("segv", "import ctypes\nctypes.string_at(0)", Status.FAILED, "SIGSEGV"),
     Hostile("kill_itself", "import os\nos.kill(os.getpid(), 9)", Status.FAILED, "SIGKILL"),
@@ -197,7 +199,7 @@ PROCESSES = (
         "fork_bomb",
         "import os\nprint('bomb', flush=True)\nwhile True:\n    try: os.fork()\n    except OSError: pass",
         Status.TIMED_OUT,
-        time_limit_s=_SHORT_S,
+        time_limit_s=_BUSY_S,
         shows=("bomb",),
     ),
     Hostile(

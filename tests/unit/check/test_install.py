@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from pathlib import Path
 
 import pytest
 from small_github import NAME, TOKEN, SmallGitHub
 
+import warm
 from cluster_bot import __version__
 from cluster_bot.github_install import Installed, install, shipped
 from cluster_bot.launchers.github_actions.admin import AdminApi, AdminError
@@ -144,7 +144,7 @@ async def test_a_limit_and_an_unreachable_github_are_sentences(github: SmallGitH
 
 async def command(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -> tuple[int | None, str, str]:
     process = await create_subprocess_exec(
-        *(sys.executable, "-m", "cluster_bot", "github", "install", *arguments),
+        *(warm.python(), "-m", "cluster_bot", "github", "install", *arguments),
         cwd=cwd,
         env=environment,
         stdin=PIPE,
@@ -155,7 +155,6 @@ async def command(*arguments: str, cwd: Path, stdin: str = "", **environment: st
     return process.returncode, out.decode(), err.decode()
 
 
-@pytest.mark.slow
 async def test_the_command(github: SmallGitHub, tmp_path: Path) -> None:
     code, out, err = await command("--print", cwd=tmp_path)
     assert (code, out.splitlines(), err) == (0, list(FILES), "")

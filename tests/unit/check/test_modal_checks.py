@@ -12,6 +12,7 @@ from cluster_bot.check.lines import say
 from cluster_bot.check.of_modal import checks_of_modal
 from cluster_bot.errors import StartupError
 from cluster_bot.launchers.modal_functions import Login
+from cluster_bot.launchers.modal_functions import deploy as modal_deploy
 from cluster_bot.launchers.modal_functions.deploy import Deployment, deploy
 from cluster_bot.modal_deploy import deploy_by
 from cluster_bot.settings import Settings
@@ -104,12 +105,15 @@ async def test_a_token_that_is_wrong_or_half_there(modal: ModalServer) -> None:
     assert said["Modal app"] == "✗ Modal's token has two parts; set both MODAL_TOKEN_ID and MODAL_TOKEN_SECRET."
 
 
-async def test_nobody_there_and_no_such_file(modal: ModalServer, tmp_path: Path) -> None:
+async def test_nobody_there_and_no_such_file(
+    modal: ModalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modal_deploy, "LOOK_S", 0.25)
     given = settings(modal, modal_gpus_file=str(tmp_path / "gone.toml"))
     await modal.stop()
     good, said = await check(given)
     assert not good
-    assert said["Modal app"].startswith("✗ Modal can't be reached (")
+    assert said["Modal app"] == "✗ Modal can't be reached (no answer within 0.25 s)."
     assert (
         said["Modal GPUs"]
         == "✗ The file MODAL_GPUS_FILE can't be used (it can't be read: no such file or directory); correct it."

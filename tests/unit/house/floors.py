@@ -122,14 +122,16 @@ def imports(source: str, module: str, is_package: bool) -> Iterator[Import]:
                 kept = here[: len(here) - node.level + is_package]
                 base = ".".join([*kept, *filter(None, [base])])
             yield from (Import(f"{base}.{alias.name}", node.lineno) for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {
-            "__import__",
-            "import_module",
-            "importlib.import_module",
-        }:
+        elif isinstance(node, ast.Call) and _imports(node.func):
             if not (node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)):
                 raise ValueError(f"{module}:{node.lineno}: imports something that only running it tells")
             yield Import(node.args[0].value, node.lineno)
+
+
+def _imports(called: ast.expr) -> bool:
+    if isinstance(called, ast.Attribute):
+        return called.attr == "import_module" and isinstance(called.value, ast.Name) and called.value.id == "importlib"
+    return isinstance(called, ast.Name) and called.id in ("__import__", "import_module")
 
 
 def complaints(source: str, module: str, is_package: bool = False) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import warm
 from cluster_bot.errors import UserError
 from cluster_bot.launchers.local_process import Doorbell, LocalProcess
 from cluster_bot.launchers.spool_folder import Life, SpoolFolder, SpoolReader, run_of
@@ -115,13 +116,18 @@ def test_whatever_a_program_left_is_removed(tmp_path: Path) -> None:
     folder = SpoolFolder(tmp_path / f"{RUN_ID}-1")
     folder.prepare("{}", 0o700)
     (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "kept").touch()
     work = folder.path / "work"
     (work / "closed" / "inner").mkdir(parents=True)
     (work / "closed").chmod(0)
     (work / "link").symlink_to(tmp_path / "beside")
+    (folder.path / "usual" / "inner").mkdir(parents=True)
+    (folder.path / "usual" / "inner" / "link").symlink_to(tmp_path / "beside")
+    dig = "import os\nfor _ in range(1000): os.mkdir('level'); os.chdir('level')"
+    subprocess.run([sys.executable, "-I", "-S", "-c", dig], cwd=work, check=True)
     (folder.path / "claim").touch()
     assert folder.discard()
-    assert [path.name for path in tmp_path.iterdir()] == ["beside"]
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["beside", "beside/kept"]
     assert folder.discard()
 
 
@@ -359,7 +365,7 @@ async def what_check_says(home: Path, **settings: str) -> tuple[str, str, str]:
     """What comes before "Local launcher: ", and what after it."""
     settings |= {"LOCAL_ENABLED": "true", "LOCAL_SAME_USER": "always", "DATA_DIR": "data"}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cluster_bot", "check"),
+        *(warm.python(), "-m", "cluster_bot", "check"),
         cwd=home,
         env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ} | settings,
         stdout=asyncio.subprocess.PIPE,

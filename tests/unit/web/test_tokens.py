@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import warm
 from cluster_bot.errors import StartupError
 from cluster_bot.web import Tokens, key_of, load_key
 
@@ -113,11 +113,12 @@ def test_threads_that_make_it_at_once_agree(tmp_path: Path) -> None:
 
 
 def test_processes_that_make_it_at_once_agree(tmp_path: Path) -> None:
-    program = (
+    program = tmp_path / "load.py"
+    program.write_text(
         "import sys; from pathlib import Path; from cluster_bot.web.tokens import load_key; print(flush=True);"
         "sys.stdin.readline(); print(load_key(Path(sys.argv[1])).decode())"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "web.key")]
+    command = [warm.python(), str(program), str(tmp_path / "web.key")]
     pipe = subprocess.PIPE
     processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
     for one in processes:

@@ -4,6 +4,7 @@ Called by the command line (`cluster-bot modal deploy`) and by `cluster-bot chec
 which reads what an admin chose from the environment.
 """
 
+import asyncio
 import importlib
 import importlib.util
 import os
@@ -24,6 +25,8 @@ from cluster_bot.launchers.modal_functions.problems import words
 
 # What says which version of the runner an app was deployed with, and how.
 _DEPLOYED = "deployed"
+# How long a look may take: the client itself tries for a minute, and somebody waits for the answer.
+LOOK_S = 15.0
 _CHECKOUT = Path(__file__).parents[4]
 
 
@@ -62,11 +65,15 @@ async def deploy(login: Login, wanted: Deployment, *, most_containers: int | Non
 async def look(login: Login) -> str | None:
     """How the app is deployed, as `Deployment.text`; None where that is not known. Raises StartupError."""
     connection = Modal(login)
+    bound = asyncio.timeout(LOOK_S)
     try:
-        await connection.hello()
-        await connection.find_function()
-        return await connection.value(_DEPLOYED)
+        async with bound:
+            await connection.hello()
+            await connection.find_function()
+            return await connection.value(_DEPLOYED)
     except (modal.exception.Error, *OUTAGES) as error:
+        if bound.expired():
+            raise StartupError(f"Modal can't be reached (no answer within {LOOK_S:g} s).") from error
         raise StartupError(f"{words(error)[0].upper()}{words(error)[1:]}.") from error
     finally:
         await connection.close()
