@@ -40,6 +40,14 @@ class Visitor:
         await self.page.goto(f"{self.server.url}/?as={name}#{self.channel_id}")
         await expect(self.page.locator("body[data-ready]")).to_be_attached()
 
+    async def go(self, channel_id: int) -> None:
+        """Turn to another channel by its address, without opening the page anew."""
+        entry = self.page.locator(f'.channel[data-channel="{channel_id}"]')
+        await expect(entry).to_be_attached()  # until then the page does not know it
+        await self.page.evaluate("id => { location.hash = id }", str(channel_id))
+        await expect(entry).to_have_attribute("aria-current", "page")
+        self.channel_id = channel_id
+
     async def open(self, name: str) -> None:
         """Choose a channel or thread on the left."""
         await self.page.get_by_role("navigation").get_by_role("button", name=name).click()
