@@ -29,9 +29,13 @@ class Visitor:
         self.server = server
         self.channel_id = channel_id
         self.complaints: list[str] = []
-        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
-        page.on("console", lambda said: self.complaints.append(said.text) if "Content Security" in said.text else None)
+        self._heard: dict[Any, Callable[[Any], object]] = {
+            "pageerror": lambda error: self.complaints.append(f"error: {error}"),
+            "dialog": lambda dialog: self.complaints.append(f"dialog: {dialog.message}"),
+            "console": lambda said: "Content Security" in said.text and self.complaints.append(said.text),
+        }
+        for event, listener in self._heard.items():
+            page.on(event, listener)
 
     # --- going places -------------------------------------------------------------------------------
 
@@ -39,6 +43,22 @@ class Visitor:
         """Open the page as a member, in the channel."""
         await self.page.goto(f"{self.server.url}/?as={name}#{self.channel_id}")
         await expect(self.page.locator("body[data-ready]")).to_be_attached()
+
+    async def leave(self) -> None:
+        """Turn to a document without scripts, which asks nothing of a server that is gone soon."""
+        await self.page.unroute_all()
+        await self.page.context.set_offline(False)
+        await self.page.goto(f"{self.server.url}/page/static/icon.svg")
+        for event, listener in self._heard.items():
+            self.page.remove_listener(event, listener)
+
+    async def go(self, channel_id: int) -> None:
+        """Turn to another channel by its address, without opening the page anew."""
+        entry = self.page.locator(f'.channel[data-channel="{channel_id}"]')
+        await expect(entry).to_be_attached()  # until then the page does not know it
+        await self.page.evaluate("id => { location.hash = id }", str(channel_id))
+        await expect(entry).to_have_attribute("aria-current", "page")
+        self.channel_id = channel_id
 
     async def open(self, name: str) -> None:
         """Choose a channel or thread on the left."""
@@ -144,6 +164,39 @@ async def new_visitor(browser: Browser, server: DiscordServer, name: str, channe
     visitor = Visitor(await context.new_page(), server, channel_id)
     await visitor.arrive(name)
     return visitor
+
+
+class Windows:
+    """Makes visitors, and keeps the usual window of one who has gone for the next.
+
+    What a page is, it is by its document, and each visitor has a new one; a whole window is as much work again.
+    """
+
+    def __init__(self, browser: Browser, patience_ms: float) -> None:
+        self._browser = browser
+        self._patience_ms = patience_ms
+        self._free: list[Tab] = []
+
+    async def visitor(self, server: DiscordServer, name: str, channel_id: int, **options: Any) -> Visitor:
+        """A member, arrived in a channel; with options of the window, in one that is made for it."""
+        if options or not self._free:
+            visitor = await new_visitor(self._browser, server, name, channel_id, **options)
+            visitor.page.set_default_timeout(self._patience_ms)
+            return visitor
+        page = self._free.pop()
+        # Where the last one left the mouse, something would be under it.
+        await page.mouse.move(0, 0)
+        visitor = Visitor(page, server, channel_id)
+        await visitor.arrive(name)
+        return visitor
+
+    async def take_back(self, visitor: Visitor, *, usual: bool) -> None:
+        """A visitor has gone; only a window without options is kept."""
+        if usual:
+            await visitor.leave()
+            self._free.append(visitor.page)
+        else:
+            await visitor.page.context.close()
 
 
 Visit = Callable[..., Awaitable[Visitor]]

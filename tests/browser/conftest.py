@@ -1,6 +1,6 @@
 """The page in a real Chromium: Debian's, driven by Playwright, which fetches no browser of its own.
 
-One browser for all tests, one event loop for all of them with it; each test has windows of its own. The tests in
+One browser for all tests, one event loop for all of them with it; each test has its windows to itself. The tests in
 `test_page_alone.py` speak to the sandbox; those that need the bot share one, started as the demo starts it, each in a
 channel of its own.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from browsing import PROGRAMS, TOO_LATE_S, Alone, Demo, Visit, Visitor, new_visitor
+from browsing import PROGRAMS, TOO_LATE_S, Alone, Demo, Visit, Visitor, Windows
 from playwright.async_api import Browser, async_playwright, expect
 
 import warm
@@ -36,6 +36,8 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 45_000
+SHARED_MEMORY = Path("/dev/shm")
+ROOM_BYTES = 1 << 30
 
 
 def chromium() -> str | None:
@@ -60,27 +62,40 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bro
     home = tmp_path_factory.mktemp("chromium")
     environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_CACHE_HOME": str(home)}
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=path, args=FLAGS, env=environment)
+        roomy = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > ROOM_BYTES
+        running = await playwright.chromium.launch(
+            executable_path=path,
+            args=FLAGS,
+            env=environment,
+            # Playwright's default: shared memory as files on a disk, for containers that have next to no other. It is
+            # a twentieth of all work.
+            ignore_default_args=["--disable-dev-shm-usage"] if roomy else None,
+        )
         yield running
         await running.close()
 
 
+@pytest.fixture(scope="session")
+def windows(browser: Browser) -> Windows:
+    """Those that one test leaves to the next."""
+    return Windows(browser, PATIENCE_MS)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser: Browser) -> AsyncIterator[Visit]:
-    """Make windows; at the end of the test none may have complained."""
-    made: list[Visitor] = []
+async def visit(windows: Windows) -> AsyncIterator[Visit]:
+    """Let members come; at the end of the test no window may have complained."""
+    made: list[tuple[Visitor, bool]] = []
 
     async def make(server: DiscordServer, channel: str | int, name: str = "you", **options: Any) -> Visitor:
         channel_id = server.channel_id(channel) if isinstance(channel, str) else channel
-        visitor = await new_visitor(browser, server, name, channel_id, **options)
-        visitor.page.set_default_timeout(PATIENCE_MS)
-        made.append(visitor)
+        visitor = await windows.visitor(server, name, channel_id, **options)
+        made.append((visitor, not options))
         return visitor
 
     yield make
-    for one in made:
-        await one.page.context.close()
-    assert [one.complaints for one in made if one.complaints] == []
+    for one, usual in made:
+        await windows.take_back(one, usual=usual)
+    assert [one.complaints for one, _ in made if one.complaints] == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -187,5 +187,5 @@ async def all_of(stage: Stage, names: list[str]) -> None:
         await stage.play(name, SCENES[name])
     for name, scene in MORE.items():
         await stage.play(name, scene)
-    await asyncio.gather(*(one.page.context.close() for one in stage.visitors))
-    assert [one.complaints for one in stage.visitors if one.complaints] == []
+    await asyncio.gather(*(one.page.context.close() for one in stage.visitors.values()))
+    assert [one.complaints for one in stage.visitors.values() if one.complaints] == []

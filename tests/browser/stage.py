@@ -52,9 +52,9 @@ class Stage:
         self.server = server
         self.folder = folder
         self.pictures: dict[str, Json] = {}
-        self.visitors: list[Visitor] = []
+        self.visitors: dict[tuple[str, bool], Visitor] = {}
         self._of = ""
-        self._admin: Visitor | None = None
+        self._admins: int | None = None
 
     async def play(self, of: str, scene: Scene) -> None:
         """Play one scene, whose pictures are of a command by its full name."""
@@ -62,18 +62,22 @@ class Stage:
         await scene(self)
 
     async def enter(self, name: str = "you", channel: int | None = None, *, low: bool = False) -> Visitor:
-        """A member in a channel of their own, or in one that is named."""
+        """A member in a channel of their own, or in one that is named: the one window they have of this height."""
         where = self.server.add_channel("cluster") if channel is None else channel
-        self.visitors.append(
-            await new_visitor(self.browser, self.server, name, where, viewport=LOW_WINDOW if low else WINDOW)
-        )
-        return self.visitors[-1]
+        visitor = self.visitors.get((name, low))
+        if visitor is None:
+            viewport = LOW_WINDOW if low else WINDOW
+            visitor = await new_visitor(self.browser, self.server, name, where, viewport=viewport)
+            self.visitors[name, low] = visitor
+        else:
+            await visitor.go(where)
+        return visitor
 
     async def admin(self) -> Visitor:
-        """The admin, in one window for all that they decide."""
-        if self._admin is None:
-            self._admin = await self.enter("admin", self.server.add_channel("admins"), low=True)
-        return self._admin
+        """The admin, in one channel for all that they decide."""
+        if self._admins is None:
+            self._admins = self.server.add_channel("admins")
+        return await self.enter("admin", self._admins, low=True)
 
     async def ran(self, name: str = "you") -> tuple[int, int]:
         """A run of a member that has ended, as the last of its channel: the channel, and its number."""
@@ -104,9 +108,9 @@ class Stage:
         # Neither "Sending …" nor "… is thinking": what is shown is there to stay.
         await expect(page.locator(".thinking")).to_have_count(0)
         texts = await page.evaluate(SEEN)
-        taken = await page.screenshot(animations="disabled", caret="hide")
         told: Json = {"of": self._of, "alt": alt, "text": timeless("\n".join(texts))}
         if self.folder is not None:
+            taken = await page.screenshot(animations="disabled", caret="hide")
             (self.folder / f"{name}.png").write_bytes(taken)
             told["sha256"] = hashlib.sha256(taken).hexdigest()
         assert name not in self.pictures, f"two pictures are called {name}"

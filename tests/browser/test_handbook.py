@@ -18,7 +18,8 @@ import pytest_asyncio
 from browsing import PROGRAMS, ROOT
 from playwright.async_api import Browser
 
-from cluster_bot.demo.bot_process import started_bot
+import warm
+from cluster_bot.demo import bot_process
 from cluster_bot.demo.github import demo_github, github_settings
 from cluster_bot.demo.modal import demo_modal, modal_settings
 from cluster_bot.demo.page import furnish
@@ -52,7 +53,8 @@ async def everything(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         settings = github_settings(github, public=True) | modal_settings(modal)
         settings |= {"LOCAL_PYTHON": str(PROGRAMS), "DISCORD_GUILDS": ""}
         settings |= {"DISCORD_OPERATORS": str(server.member("admin").user_id)}
-        async with started_bot(server, folder, settings):
+        bot_process.PYTHON = warm.python()
+        async with bot_process.started_bot(server, folder, settings):
             await server.wait_command("run auto", 60)
             await server.wait_command("ping", 60)
             yield server

@@ -6,7 +6,6 @@ The pictures go to docs/screenshots and into the README, so they show what a vis
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from browsing import ROOT, Demo, Visit, Visitor
@@ -17,10 +16,10 @@ FOLDER = ROOT / "docs" / "screenshots"
 
 
 async def picture(visitor: Visitor, name: str) -> None:
-    """Look at the page; where it is asked for, keep what is seen."""
+    """Where it is asked for, keep what is seen."""
     await visitor.page.mouse.move(2, 2)
-    path: Path | None = FOLDER / f"{name}.png" if KEEP else None
-    await visitor.page.screenshot(path=path, animations="disabled")
+    if KEEP:
+        await visitor.page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
 
 
 async def try_sample(visitor: Visitor, name: str, arguments: str = "") -> None:

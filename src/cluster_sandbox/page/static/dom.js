@@ -71,6 +71,8 @@ export function icon(name) {
  * @returns {Node} what now stands in the place of `old`
  */
 export function morph(old, fresh) {
+  // Most of what is made anew is what stands there, and the browser sees that far sooner than this does.
+  if (old.isEqualNode(fresh)) return old;
   const same = old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName;
   if (!same || key(old) !== key(fresh)) {
     old.parentNode?.replaceChild(fresh, old);

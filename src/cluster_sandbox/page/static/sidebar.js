@@ -90,7 +90,9 @@ export class Header {
   #count() {
     const total = [...this.store.unread.values()].reduce((sum, one) => sum + one.count, 0);
     const name = this.store.place ? `${this.store.place.type === KIND.TEXT ? "#" : ""}${this.store.place.name}` : "";
-    document.title = `${total ? `(${total}) ` : ""}${name} · ${this.store.hello?.guild ?? "Sandbox"}`;
+    const title = `${total ? `(${total}) ` : ""}${name} · ${this.store.hello?.guild ?? "Sandbox"}`;
+    // Setting it is work for the browser as well, also where it stays the same.
+    if (document.title !== title) document.title = title;
   }
 
   #connection() {
