@@ -134,6 +134,7 @@ async def test_each_command_looks_as_its_pictures_show(
     assert not changes, "\n".join([f"The pictures in docs/discord show something else by now: {MEND}", *changes])
 
 
+@pytest.mark.slow  # where another worker than that of the test above takes it, that one starts such a bot again
 async def test_the_page_is_what_the_bot_registered(everything: DiscordServer, found: list[handbook.Command]) -> None:
     text = handbook.page(found, pictures())
     if WRITE:
