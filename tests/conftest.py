@@ -8,6 +8,7 @@ code is made of never becomes garbage, so nobody looks through it for some: that
 import gc
 import os
 from collections.abc import Generator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     plays = [one for one in items if PLAYS in one.path.parents]
     others = [one for one in items if PLAYS not in one.path.parents]
-    # First what takes long, or one worker has it left when the others are done.
-    others.sort(key=lambda one: one.get_closest_marker("slow") is None)
     if plays and others:
+        others = _begin_with_slow(others, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
         for number, play in enumerate(plays):
             others.insert((number + 1) * len(items) // len(plays) - 1, play)
     items[:] = others or plays
+
+
+def _begin_with_slow(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The same, where each worker, which is given one part of them after the other, begins with what takes long.
+
+    Else one of them has it left when the others are done. What stands in one folder shares what it needs: one worker's.
+    """
+    slow: dict[Path, list[pytest.Item]] = {}
+    for one in items:
+        if one.get_closest_marker("slow") is not None:
+            slow.setdefault(one.path.parent, []).append(one)
+    begins: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for number, folder in enumerate(slow.values()):
+        begins[number % workers] += folder
+    rest = iter([one for one in items if one.get_closest_marker("slow") is None])
+    size = -(-len(items) // workers)
+    parts = [one for begin in begins for one in (*begin, *islice(rest, max(0, size - len(begin))))]
+    return [*parts, *rest]
