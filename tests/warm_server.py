@@ -5,6 +5,7 @@ what `python ARGUMENTS` would have made, with its own environment, folder, strea
 there: a second of processor time less. Once nobody holds the other end of the server's standard input, all ends.
 """
 
+import asyncio
 import atexit
 import contextlib
 import gc
@@ -16,6 +17,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import traceback
 from pathlib import Path
@@ -37,6 +39,48 @@ def learn() -> None:
     assert github and modal and github_actions and local_process and modal_functions
     # The bot of a demo need not start in the cold either.
     bot_process.PYTHON = sys.argv[1]
+    asyncio.run(rehearse())
+
+
+async def rehearse() -> None:
+    """Ask a database all that a run's life asks: a process compiles each statement once. Leaves nothing behind."""
+    from cluster_bot.runs.ports import Place, Submission
+    from cluster_bot.runs.rules import Limits
+    from cluster_bot.runs.run import Member, Origin
+    from cluster_bot.runs.spec import RunSpec
+    from cluster_bot.store import SqlStore
+    from cluster_runner.wire import Event
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = await SqlStore.open(f"sqlite:///{folder}/cluster-bot.sqlite3")
+        try:
+            spec = RunSpec({"a.py": "print()"}, "a.py", "local", 1)
+            admitted = await store.admit(Submission(spec, Member("1", "ada"), Origin("key", {})), Limits(), 0.0)
+            run = await store.save(admitted.run)
+            for number in 1, 2:
+                await store.append(run.id, run.attempt, [Event(number, 0.0, "exit", {})] * number)
+            for kinds in None, ("exit",):
+                await store.events(run.id, run.attempt, 0, kinds=kinds)
+            await store.last_event(run.id, run.attempt)
+            await store.place(run.id)
+            await store.save_place(run.id, Place())
+            await store.put_blob(run.id, "a", b"")
+            await store.blob(run.id, "a")
+            await store.load(run.id)
+            await store.by_number(run.number)
+            await store.standing(run.id)
+            await store.claim(run.id, run.attempt, "a")
+            await store.waiting_of("1")
+            await store.unfinished()
+            await store.unfinished("local")
+            await store.open_feeds()
+            await store.book.orders("")
+            await store.book.unshown(1)
+        finally:
+            await store.close()
+        again = await SqlStore.open(f"sqlite:///{folder}/cluster-bot.sqlite3")
+        await again.load(run.id)
+        await again.close()
 
 
 class Server:

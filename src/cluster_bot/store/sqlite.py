@@ -12,8 +12,10 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import registry, sqlite
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import LRUCache
 
 from cluster_bot.errors import StartupError
 from cluster_bot.store.reader import READERS
@@ -23,9 +25,31 @@ from cluster_bot.store.reader import READERS
 _BUSY_S = 30
 # Pages that each connection keeps, in KiB: the system keeps them all the same, and SQLite's own default is 2,000 each.
 _WRITER_CACHE_KIB, _READER_CACHE_KIB = 1000, 200
+# Compiled statements, of all engines of this process. To compile one takes longer than to execute it a few times, and
+# an engine that kept them for itself would do again what the other has done already, and so would the next store.
+_COMPILED: LRUCache[Any, Any] = LRUCache(500)
 # hide_parameters: an error that is logged must not show sources or an interaction's token.
-_FOR_ONE: dict[str, Any] = {"hide_parameters": True, "connect_args": {"timeout": _BUSY_S}}
+_FOR_ONE: dict[str, Any] = {
+    "hide_parameters": True,
+    "connect_args": {"timeout": _BUSY_S},
+    "execution_options": {"compiled_cache": _COMPILED},
+}
 _OPTIONS: dict[str, Any] = {"max_overflow": 0, **_FOR_ONE}
+
+
+class _Alike(SQLiteDialect_pysqlite):
+    """SQLAlchemy's, but that one is as good as another: what was compiled for one engine is found by the next."""
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+registry.register("sqlite.cluster_bot", __name__, _Alike.__name__)
 
 
 class Sqlite:
@@ -100,7 +124,7 @@ class Sqlite:
         return f"The database {self._path} {_problem(error)}."
 
     def _url(self) -> URL:
-        return URL.create("sqlite", database=str(self._path))
+        return URL.create("sqlite+cluster_bot", database=str(self._path))
 
 
 @contextmanager

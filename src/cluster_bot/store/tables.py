@@ -1,7 +1,7 @@
 """The tables, as the program reads and writes them.
 
-Used by `sql_store` for every statement. The migrations make them; a test compares the two. Times are seconds since the
-epoch, documents are JSON in ASCII.
+Used by `sql_store` for every statement, and by `schema` to make a new database; the migrations make an old one alike,
+and a test compares the two. Times are seconds since the epoch, documents are JSON in ASCII.
 """
 
 from typing import Any

@@ -16,10 +16,11 @@ def note(what):
     if bell is not None:
         os.write(bell, b".")
 note("begin")
-for line in {lines!r}:
+for number, line in enumerate({lines!r}, 1):
     print(line)
     note("line " + line[:40])
-    time.sleep({pause_s!r})
+    if number % {burst!r} == 0:
+        time.sleep({pause_s!r} * {burst!r})
 if {artifact!r}:
     with open(os.environ["CLUSTER_ARTIFACTS"] + "/left.bin", "wb") as file:
         file.write({tag!r}.encode() * 1000)
@@ -31,8 +32,10 @@ note("end")
 
 @dataclass(frozen=True)
 class Program:
-    """Prints `lines` lines, `pause_s` apart, the first `wide` of them `width` characters long.
+    """Prints `lines` lines, `pause_s` apart on average, the first `wide` of them `width` characters long.
 
+    They come `burst` at once: what a bot has to do for a line is done for each burst, and where it dies at a named
+    border, the ones between would only be more of the same. Who kills it anywhere wants them one by one.
     It may leave a file, and it may stay until it is stopped.
     One that stays is `cancelled` by a member, or else somebody must kill its runner.
     """
@@ -41,6 +44,7 @@ class Program:
     wide: int = 100
     width: int = 40
     pause_s: float = 0.05
+    burst: int = 3
     artifact: bool = False
     stays: bool = False
     cancelled: bool = True
@@ -53,14 +57,15 @@ class Program:
     def source(self, tag: str, ledger: Path, bell: str = "") -> str:
         """The program's text; it rings the FIFO `bell`, where there is one, as often as it notes something."""
         facts = {"tag": tag, "ledger": str(ledger), "bell": bell, "lines": self.printed(tag), "pause_s": self.pause_s}
-        return _TEXT.format(**facts, artifact=self.artifact, stays=self.stays)
+        return _TEXT.format(**facts, burst=self.burst, artifact=self.artifact, stays=self.stays)
 
 
 SHORT = Program()
 BROAD = Program(width=440, pause_s=0.08)  # four messages
 LASTING = Program(lines=30, pause_s=0.25)  # long enough for several edits, however busy the machine
 SLOW_BROAD = Program(width=440, pause_s=0.2)
-TAPERING = Program(wide=4, width=440, pause_s=0.2)  # one message full of four lines, then many lines a message
+TRICKLING = Program(width=440, pause_s=0.2, burst=1)
+TAPERING = Program(wide=4, width=440, pause_s=0.2, burst=1)  # one message full of four lines, then many lines a message
 LEAVES_A_FILE = Program(artifact=True)
 STAYS = Program(lines=8, stays=True)
 STUCK = Program(pause_s=0.1, stays=True, cancelled=False)

@@ -6,6 +6,7 @@ token lives. Every fifth seed kills a runner as well, at a random moment after i
 
 import asyncio
 import random
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -30,6 +31,8 @@ async def die_anywhere(stage: Stage, seed: int) -> None:
     kills_runner = seed % 5 == 0
     cast: list[Program] = [STUCK if kills_runner else SLOW_BROAD]
     cast += dice.sample((SHORT, BROAD, SLOW_BROAD, LEAVES_A_FILE, STAYS), 2)
+    # The more there is to do, the more there is to die of.
+    cast = [replace(one, burst=1) for one in cast]
     await stage.start()
     # What is asked of a bot that was never there cannot even be typed, so the first life lives until its login.
     await stage.up_again()

@@ -15,7 +15,7 @@ from cluster_sandbox.discord.faults import Fault
 
 from .borders import BORDERS, MESSAGES, RENEWAL, Border, When
 from .conftest import Play, Theatre
-from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, STAYS, STUCK, TAPERING
+from .programs import BROAD, LEAVES_A_FILE, SHORT, SLOW_BROAD, STAYS, STUCK, TAPERING, TRICKLING
 from .stage import OVER_AN_HOUR_S, OVER_NONCES_S, OVER_TOKENS_S, POLICY, Stage
 
 NO_OLD_EDITS = replace(POLICY, old_edits=0, old_edit_retry_s=0.01)
@@ -81,7 +81,7 @@ async def absent_for_hours(stage: Stage) -> None:
     """What was shown is too old to be edited, and much has been printed since: it goes on below, in several parts."""
     await stage.start()
     await stage.up_again()
-    submissions = [await stage.submit(f"run{n}", one) for n, one in enumerate((SLOW_BROAD, TAPERING), 1)]
+    submissions = [await stage.submit(f"run{n}", one) for n, one in enumerate((TRICKLING, TAPERING), 1)]
     await stage.until(lambda: all(len(stage.room(one)) > 1 for one in submissions), "first lines were seen")
     stage.life.kill()
     await stage.death(downtime_s=OVER_AN_HOUR_S)
@@ -92,7 +92,7 @@ async def absent_for_hours(stage: Stage) -> None:
 
 async def absent_with_a_line_unremembered(stage: Stage) -> None:
     """The first line was shown and the bot died before it knew; when it is back, no edit is taken any more."""
-    for number, program in enumerate((SLOW_BROAD, TAPERING), 1):
+    for number, program in enumerate((TRICKLING, TAPERING), 1):
         await BORDERS["create-log1"].arm(stage, "after", f"run{number}.py", 0)
         await stage.up_again()
         submission = await stage.submit(f"run{number}", program)

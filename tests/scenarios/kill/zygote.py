@@ -16,7 +16,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from collections import Counter
@@ -30,7 +29,6 @@ from cluster_bot.launchers.github_actions import PUBLIC_API, GithubActions, Gith
 from cluster_bot.log import set_up_logging
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.settings import Settings
-from cluster_bot.store import SqlStore
 
 assert local_process and modal_functions  # imported for their time, here and not in every life
 
@@ -149,16 +147,8 @@ def live(order: dict[str, Any]) -> None:
         os._exit(status)
 
 
-async def rehearse() -> None:
-    """Make a database, which imports what only that needs, and leaves neither thread nor descriptor behind."""
-    with tempfile.TemporaryDirectory() as folder:
-        store = await SqlStore.open(f"sqlite:///{folder}/cluster-bot.sqlite3")
-        await store.close()
-
-
 def main() -> None:
     """Obey orders until there are none, then leave nobody behind."""
-    asyncio.run(rehearse())
     assert threading.active_count() == 1
     gc.freeze()
     lives: set[int] = set()

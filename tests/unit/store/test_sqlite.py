@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +23,7 @@ from cluster_bot.runs.run import Member, Origin
 from cluster_bot.runs.spec import RunSpec
 from cluster_bot.store import SqlStore
 from cluster_bot.store.dialects import dialect_of
-from cluster_bot.store.schema import MIGRATIONS, NEWEST, bring_up_to_date
+from cluster_bot.store.schema import MIGRATIONS, NEWEST, bring_up_to_date, upgrade
 from cluster_bot.store.sqlite import Sqlite
 from cluster_bot.store.tables import metadata, runs
 from cluster_bot.store.writer import Writer
@@ -120,7 +120,12 @@ def test_two_engines_that_read_and_then_write_wait_for_each_other(database: Sqli
 # --- migrations -------------------------------------------------------------------------------------------------
 
 
-def test_the_migrations_make_the_tables_of_the_program(database: Sqlite) -> None:
+@pytest.mark.parametrize("make", [upgrade, lambda connection: None], ids=["steps", "at once"])
+def test_the_tables_are_those_of_the_program(path: Path, make: Callable[[Connection], None]) -> None:
+    database = Sqlite(path)
+    with database.migrating() as connection:
+        make(connection)
+    bring_up_to_date(database)
     with database.migrating() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 

@@ -44,7 +44,7 @@ def size(count: int) -> str:
 
 def units(text: str) -> int:
     """The length of `text` as Discord may count it: UTF-16 code units, never fewer than characters."""
-    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def fenced(line: str) -> str:
