@@ -123,7 +123,7 @@ class Event(NamedTuple):
     def outcome(self) -> Outcome:
         """The outcome this event carries; raises WireError for any other kind."""
         _require(self.kind == "outcome", "the event carries no outcome")
-        return _outcome(self.body)
+        return outcome_of(self.body)
 
 
 def is_plain_name(name: object) -> bool:
@@ -274,7 +274,8 @@ def _check_artifact(body: Dict[str, Any]) -> None:
     _require(body.get("detail") is None or _is_text(body["detail"], 500), "artifact with an odd detail")
 
 
-def _outcome(body: Mapping[str, Any]) -> Outcome:
+def outcome_of(body: Mapping[str, Any]) -> Outcome:
+    """The outcome in `body`, which may say more than this version knows; raises WireError where it is none."""
     code, signal, peak = body.get("exit_code"), body.get("signal"), body.get("peak_memory_bytes")
     duration, detail, result = body.get("duration_s"), body.get("detail", ""), body.get("result")
     _require(result in RESULTS, "outcome without a result that is known")
@@ -287,7 +288,7 @@ def _outcome(body: Mapping[str, Any]) -> Outcome:
 
 
 def _check_outcome(body: Dict[str, Any]) -> None:
-    _outcome(body)
+    outcome_of(body)
 
 
 _CHECKS = {

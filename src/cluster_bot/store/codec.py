@@ -17,7 +17,7 @@ from cluster_bot.runs.ports import Place, Standing
 from cluster_bot.runs.run import Run, Status
 from cluster_bot.runs.spec import RunSpec
 from cluster_bot.runs.summary import Summary
-from cluster_runner.wire import Event, Outcome
+from cluster_runner.wire import Event, Outcome, outcome_of
 
 # What has a column, or a table, of its own, and so is not in a run's document.
 _APART = ("id", "number", "status", "attempt", "version", "created_at", "finished_at", "spec")
@@ -62,17 +62,25 @@ def run_of(row: Mapping[Any, Any], spec: str | RunSpec) -> Run:
     columns = {name: row[name] for name in _APART if name != "spec"}
     try:
         read = json.loads(spec) if isinstance(spec, str) else spec
-        run = _RUN.validate_python({**json.loads(row["document"]), **columns, "spec": read})
+        run = _RUN.validate_python({**_document(row["document"]), **columns, "spec": read})
         if len(run.declined) < len(run.spec.order):
             return run
         why = "declined: more than there are launchers"
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         why = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in problems)
-    except (ClusterBotError, TypeError, ValueError) as error:
+    except (ClusterBotError, AttributeError, TypeError, ValueError) as error:
         # A rule of the domain that has become stricter, or a document that is no JSON object.
         why = type(error).__name__
     raise UnreadableRunError(f"run {row['id']} can't be read: {why}")
+
+
+def _document(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(text)
+    if document.get("outcome") is not None:
+        # By the wire's rules: what a newer version said more is left aside, as everywhere in the document.
+        document["outcome"] = outcome_of(document["outcome"])
+    return document
 
 
 def summary_of(row: Mapping[Any, Any]) -> Summary:

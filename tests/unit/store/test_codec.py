@@ -1,5 +1,6 @@
 """Runs, events and places come back from their columns as they were, whatever text is in them."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -125,6 +126,25 @@ def test_a_run_kept_before_a_field_existed_can_be_read() -> None:
         '{"files": {"a.py": "x"}, "main": "a.py", "launcher": "local", "time_limit_s": 1, "gpu": null, "arguments": []}'
     )
     assert codec.run_of(row, first) == run
+
+
+def read_with(**more: Any) -> Run:
+    """A run whose kept outcome has more, or something else, in it."""
+    spec, outcome = RunSpec({"a.py": "x"}, "a.py", "local", 1), Outcome("exited", 3)
+    run = Run("0" * 32, 1, spec, Member("1", "ann"), Origin("k", {}), 0.0, outcome=outcome)
+    row: dict[str, Any] = {**codec.first_values(run), "number": 1}
+    document = json.loads(row["document"])
+    document["outcome"] |= more
+    return codec.run_of({**row, "document": json.dumps(document)}, codec.spec_text(run))
+
+
+def test_an_outcome_of_which_a_newer_version_said_more_can_be_read() -> None:
+    assert read_with(energy_j=12.5).outcome == Outcome("exited", 3)
+
+
+def test_an_outcome_that_nobody_knows_cannot_be_read() -> None:
+    with pytest.raises(UnreadableRunError):
+        read_with(result="dissolved")
 
 
 def test_a_run_that_is_nowhere_cannot_be_read() -> None:
