@@ -68,13 +68,14 @@ def check(debug: Debug = False) -> None:
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; it holds members' programs and outputs.")],
     replace: Annotated[bool, typer.Option("--replace", help="Write over a file that exists.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Write everything the bot knows to one file, beside the running bot."""
     with _imports():
         from cluster_bot.backups import back_up_to
 
     _keep_files_private()
-    typer.echo(back_up_to(file, Settings.read(), replace_it=replace))
+    typer.echo(back_up_to(file, _settings(debug), replace_it=replace))
 
 
 @cli.command()
@@ -84,13 +85,14 @@ def restore(
         int | None,
         typer.Option(help="The next run's number.", show_default="one beyond all that may have been given", min=1),
     ] = None,
+    debug: Debug = False,
 ) -> None:
     """Fill an empty database from a backup, while no bot uses it; also the way from SQLite to PostgreSQL and back."""
     with _imports():
         from cluster_bot.backups import restore_from
 
     _keep_files_private()
-    typer.echo(restore_from(file, Settings.read(), next_number=next_number))
+    typer.echo(restore_from(file, _settings(debug), next_number=next_number))
 
 
 @github.command()
@@ -122,8 +124,7 @@ def deploy(debug: Debug = False) -> None:
     with _imports():
         from cluster_bot.modal_deploy import deploy_by
 
-    settings = Settings.read()
-    typer.echo(asyncio.run(deploy_by(settings.for_staging() if debug else settings)))
+    typer.echo(asyncio.run(deploy_by(_settings(debug))))
 
 
 def _token_typed() -> str:
@@ -162,6 +163,11 @@ def demo(
     options = DemoOptions(once, launcher, arguments, time_limit, as_json, save, programs_python, gpu, public_url)
     code = _run_until_told(run_demo(options))
     raise typer.Exit(INTERRUPTED if code is None else code)
+
+
+def _settings(debug: bool) -> Settings:
+    settings = Settings.read()
+    return settings.for_staging() if debug else settings
 
 
 @contextmanager
