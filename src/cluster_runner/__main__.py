@@ -136,9 +136,12 @@ def _end(status: int) -> "NoReturn":
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (AttributeError, OSError, ValueError):
-            # Nobody listens any more, or never did.
+        except (AttributeError, ValueError):
+            # There is none, or it was closed.
             continue
+        except OSError:
+            # What was to be said is lost, and that is no success.
+            status = status or EXIT_FAILED
     os._exit(status)
 
 

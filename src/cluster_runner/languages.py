@@ -6,6 +6,7 @@ from that folder on. Limits: one translation unit, the main file.
 """
 
 import os
+import re
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from cluster_runner.identity import SetupError
@@ -40,10 +41,7 @@ def find_tool(language: str, tools: Tools) -> Tool:
         "cuda": (tools.nvcc, "CUDA compiler", "--nvcc"),
     }[language]
     sentence = "This machine has no %s: %s was not found; its admin can install it or name another one with %s."
-    path = look_up(name)
-    if language == "python" and path is not None:
-        path = _behind_link(path)
-    return Tool(name, path, sentence % (kind, name, flag))
+    return Tool(name, look_up(name), sentence % (kind, name, flag))
 
 
 def look_up(name: str) -> Optional[str]:
@@ -69,7 +67,7 @@ def compile_command(language: str, tool: str, main: str, gpu: bool) -> Optional[
 def run_command(language: str, tool: str, main: str, arguments: Sequence[str]) -> Tuple[str, ...]:
     """How to run the program."""
     if language == "python":
-        return (tool, _argument(main), *arguments)
+        return (interpreter(tool), _argument(main), *arguments)
     return (PROGRAM, *arguments)
 
 
@@ -103,14 +101,15 @@ def _virtual_environment(tool: str) -> List[str]:
     return [folder, *(os.path.dirname(home) for home in homes if os.path.isdir(home))]
 
 
-def _behind_link(tool: str) -> str:
-    """The interpreter that a link in another folder leads to: programs may not see the link, as in ~/.local/bin.
+def interpreter(tool: str) -> str:
+    """The Python behind the link `tool`, which may lie where programs see nothing, as in ~/.local/bin; else `tool`.
 
-    In a virtual environment the link is what makes it one.
+    In a virtual environment the link is what makes it one, and whatever is no Python by name may go by the link's.
     """
     real = os.path.realpath(tool)
     elsewhere = os.path.dirname(real) != os.path.realpath(os.path.dirname(tool))
-    return real if elsewhere and _is_binary(real) and not _virtual_environment(tool) else tool
+    is_python = re.fullmatch(r"(python|pypy)[0-9.]*", os.path.basename(real)) and _is_binary(real)
+    return real if elsewhere and is_python and not _virtual_environment(tool) else tool
 
 
 def _is_binary(path: str) -> bool:

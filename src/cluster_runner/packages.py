@@ -19,6 +19,7 @@ import time
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from cluster_runner.identity import SetupError
+from cluster_runner.languages import interpreter
 from cluster_runner.wire import Payload
 
 INSTALL_LIMIT_S = 120.0
@@ -117,7 +118,7 @@ class Packages:
     def command(self) -> Tuple[str, ...]:
         """How to install them into TARGET, which is relative to the program's folder."""
         options = ("--no-config", "--no-cache", "--only-binary", ":all:", "--no-progress", "--color", "never")
-        place = ("--python", self._python, "--target", TARGET)
+        place = ("--python", interpreter(self._python), "--target", TARGET)
         return (self.uv or "uv", "pip", "install", *options, *place, "--", *self._names)
 
     def on_the_shelf(self) -> bool:

@@ -13,6 +13,7 @@ import select
 import stat
 import struct
 import subprocess
+from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
@@ -26,8 +27,8 @@ _FOLDER_NAME = re.compile(r"([0-9a-f]{32})-([1-9][0-9]{0,8})")
 # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid.
 _FLOCK = struct.Struct("hhqqi4x")
 _READ_BYTES = 1024 * 1024
-# Of folders in folders that are removed without help.
-_LEVELS = 8
+# Of folders in folders, and of names in all of them, that are removed without help.
+_LEVELS, _NAMES = 8, 1000
 _MOST_EVENTS = 500
 _END_PATIENCE_S = 2
 
@@ -251,23 +252,25 @@ def _remove_tree(folder: Path) -> None:
     follow no link below it, and do not take a descriptor a level.
     """
     with suppress(OSError):
-        _remove_levels(folder, None, _LEVELS)
+        _remove_levels(folder, None, _LEVELS, iter(range(_NAMES)))
         return
     if subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False).returncode != 0:
         subprocess.run(["chmod", "-R", "u+rwx", "--", folder], stderr=subprocess.DEVNULL, check=False)
         subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)
 
 
-def _remove_levels(name: str | Path, above: int | None, levels: int) -> None:
-    """Remove a folder; raises OSError, perhaps halfway, where it may not or there are more levels below."""
+def _remove_levels(name: str | Path, above: int | None, levels: int, names: Iterator[int]) -> None:
+    """Remove a folder; raises OSError, perhaps halfway, where it may not, or more is in it than `levels` or `names`."""
     folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
+                if next(names, None) is None:
+                    raise OSError(errno.EFBIG, "too much")
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.name, dir_fd=folder)
                 elif levels:
-                    _remove_levels(entry.name, folder, levels - 1)
+                    _remove_levels(entry.name, folder, levels - 1, names)
                 else:
                     raise OSError(errno.ENAMETOOLONG, "too deep")
     finally:

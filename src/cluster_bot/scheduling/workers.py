@@ -67,6 +67,7 @@ class Workers:
                 # The group has ended, as the bot does: whoever hints then is not at fault, and the next life looks at
                 # everything.
                 working.close()
+                log.debug("hint came too late", extra={"action": "hint_too_late", "run": run_id})
                 return
             self._bells[run_id] = bell
 

@@ -124,13 +124,17 @@ class Sqlite:
         return f"The database {self._path} {_problem(error)}."
 
     def _url(self) -> URL:
-        return URL.create("sqlite+cluster_bot", database=str(self._path))
+        return _url(self._path)
+
+
+def _url(path: Path) -> URL:
+    return URL.create("sqlite+cluster_bot", database=str(path))
 
 
 @contextmanager
 def written_once(path: Path) -> Iterator[Connection]:
     """A transaction that fills a new file, which is thrown away where that fails: without journal or syncs."""
-    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, **_FOR_ONE)
+    engine = create_engine(_url(path), poolclass=NullPool, **_FOR_ONE)
     event.listen(engine, "connect", _write_once)
     with engine.begin() as connection:
         yield connection

@@ -39,7 +39,7 @@ class Hostile:
 # Of a program that ends by it only: long enough for an interpreter to start on a busy machine.
 _SHORT_S = 4
 # The same of those that take a whole processor or two meanwhile.
-_BUSY_S = 2
+_BUSY_S = 3
 _OUT = "import os, sys, time\nout = sys.stdout.buffer\n"
 
 OUTPUT = (

@@ -182,8 +182,8 @@ class Attempt:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder that strangers may pass through."""
-    path = Path(tempfile.mkdtemp(prefix="cluster-runner-"))
+    """A folder that strangers may pass through; on the disk, as runs are, also where tests' files lie in memory."""
+    path = Path(tempfile.mkdtemp(prefix="cluster-runner-", dir="/tmp"))
     path.chmod(0o711)
     yield path
     # Not shutil's: some tests leave folders thousands deep.

@@ -1,12 +1,13 @@
 """Compiled languages: their phases, what a compiler says, and plain words where something is missing."""
 
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from cluster_runner.execute import _compile_verdict
-from cluster_runner.languages import Tool, Tools, compile_command, find_tool, run_command
+from cluster_runner.languages import Tool, Tools, compile_command, find_tool, interpreter, run_command
 from cluster_runner.supervise import Ended
 
 from .conftest import Attempt, both_ways, needs_cxx
@@ -154,3 +155,20 @@ def test_the_tables() -> None:
     assert [find_tool(language, tools).path for language in ("python", "cpp", "cuda")] == [None] * 3
     assert compile_command("python", "python", "a.py", gpu=False) is None
     assert run_command("python", "/py", "-x.py", ["a"]) == ("/py", "./-x.py", "a")
+
+
+def test_a_link_is_followed_to_a_python_and_to_nothing_else(tmp_path: Path) -> None:
+    real = Path(sys.executable).resolve()
+    one = tmp_path / "python3"
+    one.symlink_to(real)
+    assert interpreter(str(one)) == str(real)
+    # As some managers of versions have it: one program for all, which goes by the name it is called by.
+    shim = tmp_path / "shims" / "python3"
+    shim.parent.mkdir()
+    shim.symlink_to("/bin/true")
+    assert interpreter(str(shim)) == str(shim)
+    (tmp_path / "env" / "bin").mkdir(parents=True)
+    (tmp_path / "env" / "pyvenv.cfg").write_text(f"home = {real.parent}\n")
+    inside = tmp_path / "env" / "bin" / "python"
+    inside.symlink_to(real)
+    assert interpreter(str(inside)) == str(inside)
