@@ -94,7 +94,7 @@ class _Attempt:
     def _named(self, tool: Tool) -> "Optional[Packages]":
         """The packages that the program names, None for none; raises SetupError where that can't be."""
         if "# /// " not in self._payload.files[self._payload.main]:
-            # Nor is what reads them worth the time.
+            # No block of them can be in there, and few programs are worth importing what reads one.
             return None
         from cluster_runner import packages
 
